@@ -1,0 +1,18 @@
+//! Masking, UTF-8 validation and payload buffers: what a WebSocket spends its own CPU time on.
+//!
+//! The only crate of the workspace that may say `unsafe`. It knows no frames and no I/O.
+//!
+//! * [`mask`](mod@mask): the XOR of RFC 6455 §5.3, in place and while copying.
+//! * [`utf8`]: validation that picks the fastest validator for the length.
+//! * [`Utf8Bytes`]: [`Bytes`](bytes::Bytes) known to be UTF-8.
+//! * [`PayloadBuffer`]: a message that is still arriving, validated as it grows.
+
+pub mod mask;
+mod payload_buffer;
+pub mod utf8;
+mod utf8_bytes;
+
+pub use mask::{mask, mask_append};
+pub use payload_buffer::PayloadBuffer;
+pub use utf8::Utf8Error;
+pub use utf8_bytes::Utf8Bytes;

@@ -1,0 +1,3 @@
+//! The command `hybi`.
+
+fn main() {}

@@ -1,0 +1,23 @@
+//! The WebSocket protocol without I/O: octets, intent and time go in; events and octets come out.
+//!
+//! Nothing in here opens a socket, reads a clock, draws a random number or knows tokio. The crate
+//! `hybi` drives it on tokio; the npm package `hybi` drives it from Node.js.
+
+#![forbid(unsafe_code)]
+
+mod close;
+mod code;
+mod error;
+mod limits;
+mod message;
+mod opcode;
+mod role;
+
+pub use close::{CloseCode, CloseFrame};
+pub use code::ErrorCode;
+pub use error::{Error, ErrorDetail};
+pub use hybi_bytes::{Utf8Bytes, Utf8Error};
+pub use limits::Limits;
+pub use message::Message;
+pub use opcode::Opcode;
+pub use role::Role;
