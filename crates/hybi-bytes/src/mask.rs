@@ -30,3 +30,10 @@ pub fn mask_append(out: &mut Vec<u8>, payload: &[u8], key: [u8; 4], offset: usiz
     out.extend_from_slice(payload);
     mask(&mut out[start..], key, offset);
 }
+
+/// Copies a masked payload into a new buffer, unmasking it.
+pub fn copy_masked(octets: &[u8], key: [u8; 4]) -> bytes::Bytes {
+    let mut out = Vec::with_capacity(octets.len());
+    mask_append(&mut out, octets, key, 0);
+    out.into()
+}

@@ -36,6 +36,14 @@ impl Utf8Bytes {
         Ok(Utf8Bytes(Bytes::copy_from_slice(octets)))
     }
 
+    /// Copies a masked text, unmasking and checking it.
+    ///
+    /// # Errors
+    /// [`Utf8Error`] if it is not valid UTF-8.
+    pub fn copy_masked(octets: &[u8], key: [u8; 4]) -> Result<Self, Utf8Error> {
+        Utf8Bytes::try_from(crate::copy_masked(octets, key))
+    }
+
     /// The text.
     pub fn as_str(&self) -> &str {
         // SAFETY: the invariant of the type.

@@ -1,7 +1,7 @@
 //! [`CloseCode`] and [`CloseFrame`]: how a connection says why it ends (RFC 6455 §7.4).
 
-use crate::error::{Error, ErrorDetail};
 use crate::code::ErrorCode;
+use crate::error::{Error, ErrorDetail};
 use hybi_bytes::Utf8Bytes;
 use std::fmt;
 

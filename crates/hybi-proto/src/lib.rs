@@ -7,7 +7,10 @@
 
 mod close;
 mod code;
+pub mod connection;
 mod error;
+pub mod extension;
+mod header;
 mod limits;
 mod message;
 mod opcode;
@@ -15,7 +18,9 @@ mod role;
 
 pub use close::{CloseCode, CloseFrame};
 pub use code::ErrorCode;
+pub use connection::{Connection, Event, Options, PreparedMessage};
 pub use error::{Error, ErrorDetail};
+pub use header::{FrameHeader, MAX_HEADER_LEN, MaskingKey};
 pub use hybi_bytes::{Utf8Bytes, Utf8Error};
 pub use limits::Limits;
 pub use message::Message;

@@ -1,0 +1,278 @@
+//! [`Assembler`]: frames become messages: fragmentation, decompression, UTF-8 and limits.
+//!
+//! Every check happens as the octets arrive: wrong UTF-8 fails at the wrong octet, a decompression
+//! bomb at the limit.
+
+use super::receive::Piece;
+use crate::code::ErrorCode;
+use crate::error::Error;
+use crate::extension::deflate::Decompressor;
+use crate::header::{FrameHeader, MaskingKey};
+use crate::limits::Limits;
+use crate::message::Message;
+use crate::opcode::Opcode;
+use bytes::{BufMut, Bytes};
+use hybi_bytes::{PayloadBuffer, Utf8Bytes, Utf8Error};
+
+/// The first allocation for a message that does not arrive at once; doubled as octets come.
+const FIRST_RESERVE: usize = 16 * 1024;
+
+#[derive(Debug)]
+pub(super) struct Assembler {
+    limits: Limits,
+    deflate: Option<Box<Decompressor>>,
+    /// The first frame of the message in progress; the rest of it is boxed only when it does not
+    /// arrive at once.
+    first: Option<First>,
+    partial: Option<Box<Partial>>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct First {
+    text: bool,
+    compressed: bool,
+}
+
+/// A message of which not all has come.
+#[derive(Debug)]
+struct Partial {
+    buffer: PayloadBuffer,
+    /// Octets in `buffer` that `commit` has taken over.
+    committed: usize,
+    /// Octets on the wire, as claimed by the headers so far.
+    claimed: u64,
+    /// Data frames, empty ones included.
+    frames: u32,
+    /// Pieces in which they came.
+    chunks: u32,
+}
+
+impl Assembler {
+    pub(super) fn new(limits: Limits, deflate: Option<Box<Decompressor>>) -> Self {
+        Assembler { limits, deflate, first: None, partial: None }
+    }
+
+    /// True between the first and the last frame of a message.
+    #[inline]
+    pub(super) fn in_progress(&self) -> bool {
+        self.first.is_some()
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.first = None;
+        self.partial = None;
+        self.deflate = None;
+    }
+
+    /// Applies the limits to a data frame before its payload comes.
+    #[inline]
+    pub(super) fn begin_frame(&mut self, header: &FrameHeader) -> Result<(), Error> {
+        if header.opcode != Opcode::Continuation {
+            self.first =
+                Some(First { text: header.opcode == Opcode::Text, compressed: header.rsv1 });
+        }
+        let claimed = match &self.partial {
+            None => header.payload_len,
+            Some(partial) => partial.claimed.saturating_add(header.payload_len),
+        };
+        if claimed > self.limits.max_message_size as u64 {
+            return Err(too_large(&self.limits));
+        }
+        match &mut self.partial {
+            None => self.begin_message(header, claimed),
+            Some(partial) => {
+                partial.claimed = claimed;
+                partial.frames += 1;
+                if partial.frames > self.limits.max_fragments {
+                    return Err(Error::limit(
+                        ErrorCode::TooManyBufferedParts,
+                        format!(
+                            "message has more than {} fragments (raise Limits::max_fragments to allow it)",
+                            self.limits.max_fragments
+                        ),
+                    ));
+                }
+                Ok(())
+            }
+        }
+    }
+
+    #[inline]
+    fn begin_message(&mut self, header: &FrameHeader, claimed: u64) -> Result<(), Error> {
+        // A whole uncompressed message may arrive at once: `push` decides when it has not.
+        if header.fin && !header.rsv1 {
+            return Ok(());
+        }
+        self.begin_partial(claimed);
+        Ok(())
+    }
+
+    fn begin_partial(&mut self, claimed: u64) -> &mut Partial {
+        let text = self.first.is_some_and(|first| first.text);
+        let buffer = if text { PayloadBuffer::text() } else { PayloadBuffer::binary() };
+        self.partial.insert(Box::new(Partial {
+            buffer,
+            committed: 0,
+            claimed,
+            frames: 1,
+            chunks: 0,
+        }))
+    }
+
+    /// Adds a piece of the current frame's payload, of which `remaining` octets are still to
+    /// come; returns the message if this was `last`.
+    #[inline]
+    pub(super) fn push(
+        &mut self,
+        piece: Piece<'_>,
+        remaining: u64,
+        last: bool,
+    ) -> Result<Option<Message>, Error> {
+        if last && self.partial.is_none() {
+            let text = self.first.take().is_some_and(|first| first.text);
+            return whole(piece, text).map(Some);
+        }
+        self.push_partial(piece, remaining, last)
+    }
+
+    fn push_partial(
+        &mut self,
+        piece: Piece<'_>,
+        remaining: u64,
+        last: bool,
+    ) -> Result<Option<Message>, Error> {
+        if self.partial.is_none() {
+            self.begin_partial(piece.octets.len() as u64 + remaining);
+        }
+        let (Some(first), Some(partial)) = (self.first, &mut self.partial) else { return Ok(None) };
+        if !last {
+            partial.count_chunk(&self.limits)?;
+        }
+        match (&mut self.deflate, first.compressed) {
+            (Some(deflate), true) => partial.inflate(deflate, piece, last, &self.limits)?,
+            _ => partial.push(piece, remaining)?,
+        }
+        if !last {
+            return Ok(None);
+        }
+        self.first = None;
+        let Some(partial) = self.partial.take() else { return Ok(None) };
+        Ok(Some(if first.text {
+            Message::Text(partial.buffer.finish_text().map_err(invalid_utf8)?)
+        } else {
+            Message::Binary(partial.buffer.finish())
+        }))
+    }
+
+    /// Room for the rest of the current frame's payload; `None` if it is compressed.
+    pub(super) fn spare(&mut self, remaining: u64) -> Option<impl BufMut + '_> {
+        let compressed = self.first.is_some_and(|first| first.compressed);
+        let partial = self.partial.as_mut().filter(|_| !compressed)?;
+        let room = partial.grow(0, remaining);
+        Some(partial.buffer.spare(room))
+    }
+
+    /// Takes over what was read into [`spare`](Self::spare) and tells how much it was.
+    pub(super) fn commit(&mut self, mask: Option<(MaskingKey, usize)>) -> Result<usize, Error> {
+        let Some(partial) = &mut self.partial else { return Ok(0) };
+        let written = partial.buffer.len() - partial.committed;
+        partial.count_chunk(&self.limits)?;
+        partial.buffer.commit(partial.committed, mask).map_err(invalid_utf8)?;
+        partial.committed = partial.buffer.len();
+        Ok(written)
+    }
+}
+
+impl Partial {
+    fn count_chunk(&mut self, limits: &Limits) -> Result<(), Error> {
+        self.chunks += 1;
+        if self.chunks <= limits.max_buffered_chunks {
+            return Ok(());
+        }
+        Err(Error::limit(
+            ErrorCode::TooManyBufferedParts,
+            format!(
+                "message came in more than {} pieces (raise Limits::max_buffered_chunks to allow it)",
+                limits.max_buffered_chunks
+            ),
+        ))
+    }
+
+    fn push(&mut self, piece: Piece<'_>, remaining: u64) -> Result<(), Error> {
+        self.grow(piece.octets.len(), remaining);
+        match piece.mask {
+            Some((key, offset)) => self.buffer.push_masked(piece.octets, key, offset),
+            None => self.buffer.push(piece.octets),
+        }
+        .map_err(invalid_utf8)?;
+        self.committed = self.buffer.len();
+        Ok(())
+    }
+
+    /// Makes room for `here` octets and some of the `remaining` ones: no more than have come
+    /// already, so that a header that claims much allocates little. Tells the room beyond `here`.
+    fn grow(&mut self, here: usize, remaining: u64) -> usize {
+        let beyond = (self.buffer.len() + here).max(FIRST_RESERVE);
+        let beyond = usize::try_from(remaining).unwrap_or(usize::MAX).min(beyond);
+        self.buffer.reserve(here + beyond);
+        beyond
+    }
+
+    fn inflate(
+        &mut self,
+        deflate: &mut Decompressor,
+        piece: Piece<'_>,
+        last: bool,
+        limits: &Limits,
+    ) -> Result<(), Error> {
+        let mut unmasked;
+        let octets = match piece.mask {
+            None => piece.octets,
+            Some((key, offset)) => {
+                unmasked = Vec::with_capacity(piece.octets.len());
+                hybi_bytes::mask_append(&mut unmasked, piece.octets, key, offset);
+                &unmasked[..]
+            }
+        };
+        let buffer = &mut self.buffer;
+        let allowed = limits.max_message_size.saturating_sub(buffer.len());
+        deflate.decompress(octets, last, allowed, &mut |plain| {
+            buffer.push(plain).map_err(invalid_utf8)
+        })?;
+        Ok(())
+    }
+}
+
+/// The message whose payload has come in one piece.
+#[inline]
+fn whole(piece: Piece<'_>, text: bool) -> Result<Message, Error> {
+    match (piece.mask, text) {
+        (Some((key, _)), true) => {
+            Utf8Bytes::copy_masked(piece.octets, key).map(Message::Text).map_err(invalid_utf8)
+        }
+        (Some((key, _)), false) => Ok(Message::Binary(hybi_bytes::copy_masked(piece.octets, key))),
+        (None, true) => {
+            Utf8Bytes::copy_from_slice(piece.octets).map(Message::Text).map_err(invalid_utf8)
+        }
+        (None, false) => Ok(Message::Binary(Bytes::copy_from_slice(piece.octets))),
+    }
+}
+
+#[cold]
+fn invalid_utf8(error: Utf8Error) -> Error {
+    Error::protocol(
+        ErrorCode::InvalidUtf8,
+        format!("text message is not valid UTF-8 at byte {} (RFC 6455 §8.1)", error.valid_up_to()),
+    )
+}
+
+#[cold]
+fn too_large(limits: &Limits) -> Error {
+    Error::limit(
+        ErrorCode::UnsupportedMessageLength,
+        format!(
+            "message is larger than {} bytes (raise Limits::max_message_size to allow it)",
+            limits.max_message_size
+        ),
+    )
+}

@@ -1,0 +1,113 @@
+//! [`Options`]: what an open connection may do, and for how long.
+
+use super::keepalive::{Deadlines, Times};
+use crate::extension::deflate::DeflateOptions;
+use crate::limits::Limits;
+use std::time::{Duration, Instant};
+
+/// What an open connection may do, and for how long; the defaults are those of `ws`.
+///
+/// ```
+/// use hybi_proto::{Limits, Options};
+/// use std::time::Duration;
+/// let options = Options::new()
+///     .limits(Limits::new().max_message_size(1024 * 1024))
+///     .ping_interval(Duration::from_secs(20));
+/// ```
+#[derive(Debug, Clone, PartialEq)]
+pub struct Options {
+    pub(crate) limits: Limits,
+    pub(super) max_buffered: usize,
+    pub(super) max_frame_size: usize,
+    pub(crate) deflate: DeflateOptions,
+    times: Times,
+}
+
+impl Options {
+    /// The defaults.
+    pub const fn new() -> Self {
+        Options {
+            limits: Limits::new(),
+            max_buffered: 1024 * 1024,
+            max_frame_size: usize::MAX,
+            deflate: DeflateOptions::new(),
+            times: Times {
+                ping_interval: None,
+                ping_timeout: Duration::from_secs(20),
+                idle_timeout: None,
+                close_timeout: Duration::from_secs(30),
+            },
+        }
+    }
+
+    /// The bounds on what the peer can make this side hold (default [`Limits::new`]).
+    pub const fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// How many octets may wait to be written before `send` waits (default 1 MiB; at
+    /// most 4 GiB).
+    ///
+    /// A message that is larger than this is accepted when nothing else waits.
+    pub const fn max_buffered(mut self, bytes: usize) -> Self {
+        self.max_buffered = bytes;
+        self
+    }
+
+    /// The largest payload put into one frame; larger messages are fragmented (default: no bound;
+    /// at least 1, below 4 GiB).
+    pub const fn max_frame_size(mut self, bytes: usize) -> Self {
+        self.max_frame_size = if bytes == 0 { 1 } else { bytes };
+        self
+    }
+
+    /// How messages are compressed where the handshake has agreed on permessage-deflate.
+    pub const fn deflate(mut self, deflate: DeflateOptions) -> Self {
+        self.deflate = deflate;
+        self
+    }
+
+    /// How often the peer is pinged (default: never).
+    pub const fn ping_interval(mut self, interval: Duration) -> Self {
+        self.times.ping_interval = Some(interval);
+        self
+    }
+
+    /// How long the peer may take to answer a ping, by a pong or by anything else, before it is
+    /// given up (default 20 s).
+    pub const fn ping_timeout(mut self, timeout: Duration) -> Self {
+        self.times.ping_timeout = timeout;
+        self
+    }
+
+    /// After how long without a message in either direction the connection is closed with 1001
+    /// (default: never).
+    pub const fn idle_timeout(mut self, timeout: Duration) -> Self {
+        self.times.idle_timeout = Some(timeout);
+        self
+    }
+
+    /// How long the peer may take to finish the closing handshake (default 30 s). `ws`:
+    /// `closeTimeout`.
+    pub const fn close_timeout(mut self, timeout: Duration) -> Self {
+        self.times.close_timeout = timeout;
+        self
+    }
+
+    /// True if there are deadlines to keep before the closing handshake.
+    pub fn has_heartbeat(&self) -> bool {
+        self.times.ping_interval.is_some() || self.times.idle_timeout.is_some()
+    }
+
+    /// The deadlines of a connection that is open since `now`.
+    pub fn deadlines(&self, now: Instant) -> Deadlines {
+        Deadlines::new(self.times, now)
+    }
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Options::new()
+    }
+}

@@ -1,0 +1,294 @@
+//! [`Outbox`] and [`Outgoing`]: octets that wait to be written.
+//!
+//! Small frames are copied one behind the other, so that they leave in one write; large payloads are
+//! queued by reference. The buffers belong to the thread, not to the connection: an empty outbox
+//! owns none.
+
+use crate::header::{FrameHeader, MAX_HEADER_LEN};
+use bytes::{Buf, Bytes};
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::io::IoSlice;
+
+/// Payloads from this size on are not copied but queued by reference (unmasked ones only).
+const SHARE_FROM: usize = 8 * 1024;
+
+/// A buffer that has grown beyond this is not kept for the next connection.
+const KEEP_CAPACITY: usize = 128 * 1024;
+
+/// Buffers kept per thread.
+const KEEP_BUFFERS: usize = 8;
+
+thread_local! {
+    static SPARE: RefCell<Vec<Vec<u8>>> = const { RefCell::new(Vec::new()) };
+}
+
+fn spare_buffer() -> Vec<u8> {
+    SPARE.with_borrow_mut(Vec::pop).unwrap_or_default()
+}
+
+fn give_back(mut buffer: Vec<u8>) {
+    if buffer.capacity() == 0 || buffer.capacity() > KEEP_CAPACITY {
+        return;
+    }
+    buffer.clear();
+    // A thread that is ending has no spare buffers any more: the buffer is simply dropped then.
+    let _ = SPARE.try_with(|spare| {
+        let mut spare = spare.borrow_mut();
+        if spare.len() < KEEP_BUFFERS {
+            spare.push(buffer);
+        }
+    });
+}
+
+/// Frames that have been accepted and not yet handed out for writing.
+#[derive(Debug, Default)]
+pub(super) struct Outbox {
+    /// What comes before `tail`; boxed, because few connections need it.
+    queue: Option<Box<Queue>>,
+    tail: Vec<u8>,
+}
+
+/// Payloads queued by reference, and frames queued before them.
+#[derive(Debug, Default)]
+struct Queue {
+    octets: VecDeque<Bytes>,
+    /// The sum of their lengths.
+    len: usize,
+}
+
+impl Queue {
+    fn push(&mut self, octets: Bytes) {
+        self.len += octets.len();
+        self.octets.push_back(octets);
+    }
+}
+
+impl Outbox {
+    /// The octets queued.
+    #[inline]
+    pub(super) fn len(&self) -> usize {
+        self.tail.len() + self.queue.as_ref().map_or(0, |queue| queue.len)
+    }
+
+    /// Queues a frame; masks its payload if the header has a key.
+    #[inline]
+    pub(super) fn push(&mut self, header: &FrameHeader, payload: &[u8]) {
+        self.push_header(header, payload.len());
+        match header.mask {
+            None => self.tail.extend_from_slice(payload),
+            Some(key) => hybi_bytes::mask_append(&mut self.tail, payload, key, 0),
+        }
+    }
+
+    /// As [`push`](Self::push), without copying a payload that is large.
+    #[inline]
+    pub(super) fn push_shared(&mut self, header: &FrameHeader, payload: Bytes) {
+        if payload.len() < SHARE_FROM {
+            return self.push(header, &payload);
+        }
+        let payload = match header.mask {
+            None => payload,
+            Some(key) => match payload.try_into_mut() {
+                // Nobody else holds the payload: it is masked where it is.
+                Ok(mut unique) => {
+                    hybi_bytes::mask(&mut unique, key, 0);
+                    unique.freeze()
+                }
+                Err(shared) => return self.push(header, &shared),
+            },
+        };
+        self.push_header(header, 0);
+        self.push_encoded(payload);
+    }
+
+    /// Queues octets that are whole frames, or the rest of one, by reference.
+    pub(super) fn push_encoded(&mut self, octets: Bytes) {
+        let queue = self.queue.get_or_insert_default();
+        if !self.tail.is_empty() {
+            queue.push(Bytes::copy_from_slice(&self.tail));
+            self.tail.clear();
+        }
+        queue.push(octets);
+    }
+
+    #[inline]
+    fn push_header(&mut self, header: &FrameHeader, payload_here: usize) {
+        let mut octets = [0; MAX_HEADER_LEN];
+        let len = header.encode(&mut octets);
+        if self.tail.capacity() == 0 {
+            self.tail = spare_buffer();
+        }
+        self.tail.reserve(len + payload_here);
+        self.tail.extend_from_slice(&octets[..len]);
+    }
+
+    /// Hands out all that is queued.
+    pub(super) fn take(&mut self) -> Outgoing {
+        let remaining = self.len();
+        let queue = self.queue.take().map(|queue| queue.octets);
+        Outgoing { queue, tail: std::mem::take(&mut self.tail), written: 0, remaining }
+    }
+
+    /// Drops all that is queued.
+    pub(super) fn clear(&mut self) {
+        drop(self.take());
+    }
+}
+
+impl Drop for Outbox {
+    fn drop(&mut self) {
+        give_back(std::mem::take(&mut self.tail));
+    }
+}
+
+/// Octets on their way to the transport: a [`Buf`] for one vectored write.
+///
+/// Write from it, [`advance`](Buf::advance) it by what was written, and tell the connection with
+/// [`Sender::written`](super::Sender::written).
+#[derive(Debug, Default)]
+pub struct Outgoing {
+    queue: Option<VecDeque<Bytes>>,
+    tail: Vec<u8>,
+    /// Octets of `tail` that are written.
+    written: usize,
+    remaining: usize,
+}
+
+impl Outgoing {
+    /// The slices still to be written, for a vectored write; returns how many were filled in.
+    pub fn io_slices<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
+        let queue = self.queue.iter().flat_map(|queue| queue.iter().map(|octets| &octets[..]));
+        let tail = std::iter::once(&self.tail[self.written..]);
+        let mut filled = 0;
+        for (slot, octets) in slices.iter_mut().zip(queue.chain(tail).filter(|o| !o.is_empty())) {
+            *slot = IoSlice::new(octets);
+            filled += 1;
+        }
+        filled
+    }
+
+    /// The octets still to be written if they lie in one piece.
+    #[inline]
+    pub fn contiguous(&self) -> Option<&[u8]> {
+        match &self.queue {
+            None => Some(&self.tail[self.written..]),
+            Some(_) => None,
+        }
+    }
+}
+
+impl Buf for Outgoing {
+    #[inline]
+    fn remaining(&self) -> usize {
+        self.remaining
+    }
+
+    fn chunk(&self) -> &[u8] {
+        match self.queue.as_ref().and_then(|queue| queue.front()) {
+            Some(octets) => octets,
+            None => &self.tail[self.written..],
+        }
+    }
+
+    fn advance(&mut self, mut octets: usize) {
+        assert!(octets <= self.remaining, "cannot advance past what is to be written");
+        self.remaining -= octets;
+        while let Some(queue) = &mut self.queue {
+            let Some(front) = queue.front_mut() else {
+                self.queue = None;
+                break;
+            };
+            if octets < front.len() {
+                front.advance(octets);
+                return;
+            }
+            octets -= front.len();
+            queue.pop_front();
+        }
+        self.written += octets;
+    }
+
+    fn chunks_vectored<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
+        self.io_slices(slices)
+    }
+}
+
+impl Drop for Outgoing {
+    fn drop(&mut self) {
+        give_back(std::mem::take(&mut self.tail));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::opcode::Opcode;
+
+    fn header(len: usize) -> FrameHeader {
+        FrameHeader {
+            fin: true,
+            rsv1: false,
+            opcode: Opcode::Binary,
+            mask: None,
+            payload_len: len as u64,
+        }
+    }
+
+    fn drain(mut outgoing: Outgoing, step: usize) -> Vec<u8> {
+        let mut octets = Vec::new();
+        while outgoing.has_remaining() {
+            let mut slices = [IoSlice::new(&[]); 3];
+            let filled = outgoing.io_slices(&mut slices);
+            let visible: Vec<u8> = slices[..filled].iter().flat_map(|s| s.to_vec()).collect();
+            let n = step.min(visible.len());
+            octets.extend(&visible[..n]);
+            outgoing.advance(n);
+        }
+        octets
+    }
+
+    #[test]
+    fn small_frames_lie_in_one_piece_and_large_payloads_are_not_copied() {
+        let mut outbox = Outbox::default();
+        outbox.push_shared(&header(2), Bytes::from_static(b"ab"));
+        outbox.push_shared(&header(2), Bytes::from_static(b"cd"));
+        assert_eq!(outbox.take().contiguous(), Some(&b"\x82\x02ab\x82\x02cd"[..]));
+
+        let large = Bytes::from(vec![7; SHARE_FROM]);
+        outbox.push_shared(&header(SHARE_FROM), large.clone());
+        outbox.push_shared(&header(2), Bytes::from_static(b"ef"));
+        let outgoing = outbox.take();
+        assert_eq!(outgoing.remaining(), 4 + SHARE_FROM + 4);
+        let mut slices = [IoSlice::new(&[]); 4];
+        assert_eq!(outgoing.io_slices(&mut slices), 3);
+        assert_eq!(slices[1].as_ptr(), large.as_ptr());
+    }
+
+    #[test]
+    fn any_step_of_writing_gives_the_same_octets() {
+        for step in [1, 2, 3, 7, 4096, 100_000] {
+            let mut outbox = Outbox::default();
+            let mut expected = Vec::new();
+            for len in [3, SHARE_FROM, 0, SHARE_FROM + 1, 5] {
+                let payload = Bytes::from(vec![len as u8; len]);
+                let mut head = [0; MAX_HEADER_LEN];
+                let n = header(len).encode(&mut head);
+                expected.extend_from_slice(&head[..n]);
+                expected.extend_from_slice(&payload);
+                outbox.push_shared(&header(len), payload);
+            }
+            assert_eq!(outbox.len(), expected.len());
+            assert_eq!(drain(outbox.take(), step), expected);
+        }
+    }
+
+    #[test]
+    fn an_outbox_that_was_emptied_owns_no_buffer() {
+        let mut outbox = Outbox::default();
+        outbox.push(&header(1), b"a");
+        drop(outbox.take());
+        assert_eq!(outbox.tail.capacity(), 0);
+        assert!(outbox.queue.is_none());
+    }
+}

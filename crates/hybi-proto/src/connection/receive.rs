@@ -1,0 +1,382 @@
+//! [`Receiver`]: octets become frames, and frames events.
+//!
+//! Here the rules for single frames are kept (RFC 6455 §5.1, §5.2, §5.5); messages are put together
+//! in `assemble`. A receiver takes every octet it is given, so that nobody has to keep a partial
+//! header for it, and it never answers: that is the sender's part.
+
+use super::assemble::Assembler;
+use super::event::Event;
+use crate::close::CloseFrame;
+use crate::code::ErrorCode;
+use crate::error::Error;
+use crate::extension::deflate::Decompressor;
+use crate::header::{FrameHeader, HeaderStart, MAX_HEADER_LEN, MaskingKey, invalid_opcode};
+use crate::limits::Limits;
+use crate::opcode::Opcode;
+use crate::role::Role;
+use bytes::{BufMut, Bytes};
+
+/// The longest payload of a control frame (RFC 6455 §5.5).
+const MAX_CONTROL_PAYLOAD: usize = 125;
+
+/// The receiving half of a connection: octets in, events out.
+#[derive(Debug)]
+pub struct Receiver {
+    role: Role,
+    /// RSV1 may mark compressed messages.
+    compression: bool,
+    state: State,
+    /// The first octets of a control payload that is still arriving.
+    control: Option<Box<Vec<u8>>>,
+    assembler: Assembler,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum State {
+    /// Waiting for a header, of which these octets have come.
+    Header { octets: [u8; MAX_HEADER_LEN], len: u8 },
+    /// The fields of a [`Frame`], laid out flat: a connection at rest is small.
+    Payload { fin: bool, opcode: Opcode, offset: u8, key: MaskingKey, remaining: u64 },
+    /// A Close frame or an error has come: what follows is not read.
+    Finished,
+}
+
+const BETWEEN_FRAMES: State = State::Header { octets: [0; MAX_HEADER_LEN], len: 0 };
+
+/// A frame whose payload is arriving.
+#[derive(Debug, Clone, Copy)]
+struct Frame {
+    fin: bool,
+    opcode: Opcode,
+    /// Octets of the payload that have come, modulo 4.
+    offset: u8,
+    /// Meaningless for a client: what it receives is not masked.
+    key: MaskingKey,
+    remaining: u64,
+}
+
+impl Frame {
+    #[inline]
+    fn advance(&mut self, octets: usize) {
+        self.remaining -= octets as u64;
+        self.offset = (self.offset + (octets % 4) as u8) % 4;
+    }
+
+    /// The state of waiting for the rest of the payload.
+    fn waiting(self) -> State {
+        let Frame { fin, opcode, offset, key, remaining } = self;
+        State::Payload { fin, opcode, offset, key, remaining }
+    }
+}
+
+/// A piece of a payload, still masked.
+#[derive(Clone, Copy)]
+pub(super) struct Piece<'a> {
+    pub(super) octets: &'a [u8],
+    /// The masking key, and the place of `octets` in the payload, modulo 4.
+    pub(super) mask: Option<(MaskingKey, usize)>,
+}
+
+impl Receiver {
+    pub(crate) fn new(role: Role, limits: Limits, deflate: Option<Box<Decompressor>>) -> Self {
+        Receiver {
+            role,
+            compression: deflate.is_some(),
+            state: BETWEEN_FRAMES,
+            control: None,
+            assembler: Assembler::new(limits, deflate),
+        }
+    }
+
+    /// Takes octets from the front of `input` until an event is complete; `None` when all of them
+    /// have been taken and more are needed.
+    ///
+    /// After an error or a Close event everything that comes is dropped.
+    ///
+    /// # Errors
+    /// [`Error::Protocol`] if the peer broke the protocol, [`Error::Limit`] if it went over a
+    /// limit; hand the error to [`Sender::fail`](super::Sender::fail), so that the peer is told.
+    pub fn receive(&mut self, input: &mut &[u8]) -> Result<Option<Event>, Error> {
+        let result = self.next_event(input);
+        if matches!(result, Err(_) | Ok(Some(Event::Close(_)))) {
+            self.finish();
+        }
+        result
+    }
+
+    /// True once a Close frame or an error has ended the stream of events.
+    pub fn is_finished(&self) -> bool {
+        matches!(self.state, State::Finished)
+    }
+
+    /// True in the middle of a frame or of a fragmented message.
+    pub fn is_mid_message(&self) -> bool {
+        self.assembler.in_progress()
+            || matches!(self.state, State::Payload { .. } | State::Header { len: 1.., .. })
+    }
+
+    fn finish(&mut self) {
+        self.state = State::Finished;
+        self.control = None;
+        self.assembler.clear();
+    }
+
+    fn next_event(&mut self, input: &mut &[u8]) -> Result<Option<Event>, Error> {
+        loop {
+            let frame = match self.state {
+                State::Payload { .. } if input.is_empty() => return Ok(None),
+                State::Payload { fin, opcode, offset, key, remaining } => {
+                    Frame { fin, opcode, offset, key, remaining }
+                }
+                State::Finished => {
+                    *input = &[];
+                    return Ok(None);
+                }
+                State::Header { len, .. } => {
+                    let Some(header) = self.next_header(len, input)? else { return Ok(None) };
+                    if !header.opcode.is_control() {
+                        self.assembler.begin_frame(&header)?;
+                    }
+                    Frame {
+                        fin: header.fin,
+                        opcode: header.opcode,
+                        offset: 0,
+                        key: header.mask.unwrap_or_default(),
+                        remaining: header.payload_len,
+                    }
+                }
+            };
+            if let Some(event) = self.payload(frame, input)? {
+                return Ok(Some(event));
+            }
+        }
+    }
+
+    /// Takes a header from `input`; `stashed` octets of it have come before.
+    #[inline]
+    fn next_header(
+        &mut self,
+        stashed: u8,
+        input: &mut &[u8],
+    ) -> Result<Option<FrameHeader>, Error> {
+        if stashed == 0 {
+            if let [first, second, ..] = **input {
+                self.check(HeaderStart(first, second))?;
+                if let Some((header, len)) = FrameHeader::decode(input)? {
+                    *input = &input[len..];
+                    return Ok(Some(header));
+                }
+            }
+        }
+        self.next_header_in_pieces(input)
+    }
+
+    #[cold]
+    fn next_header_in_pieces(&mut self, input: &mut &[u8]) -> Result<Option<FrameHeader>, Error> {
+        while let [octet, rest @ ..] = *input {
+            let State::Header { octets, len } = &mut self.state else { return Ok(None) };
+            octets[usize::from(*len)] = *octet;
+            *len += 1;
+            *input = rest;
+            let (octets, len) = (*octets, usize::from(*len));
+            if len < 2 {
+                continue;
+            }
+            let start = HeaderStart(octets[0], octets[1]);
+            self.check(start)?;
+            if len == start.header_len() {
+                return Ok(FrameHeader::decode(&octets[..len])?.map(|(header, _)| header));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Refuses a frame by its first two octets; in the order of `ws`, so that the codes agree.
+    #[inline]
+    fn check(&self, start: HeaderStart) -> Result<(), Error> {
+        // The usual frame, in one comparison: a whole message or a control frame without RSV bits.
+        let expected_mask = self.role == Role::Server;
+        let usual = match start.0 {
+            0x81 | 0x82 => !self.assembler.in_progress(),
+            0x80 | 0x00 => self.assembler.in_progress(),
+            0x89 | 0x8a => start.short_len() <= 125,
+            _ => false,
+        };
+        if usual && start.masked() == expected_mask {
+            return Ok(());
+        }
+        self.check_slowly(start)
+    }
+
+    #[cold]
+    fn check_slowly(&self, start: HeaderStart) -> Result<(), Error> {
+        let unexpected_rsv1 =
+            || Error::protocol(ErrorCode::UnexpectedRsv1, "RSV1 must be clear (RFC 6455 §5.2)");
+        if start.rsv2_or_rsv3() {
+            return Err(Error::protocol(
+                ErrorCode::UnexpectedRsv23,
+                "RSV2 and RSV3 must be clear (RFC 6455 §5.2)",
+            ));
+        }
+        if start.rsv1() && !self.compression {
+            return Err(unexpected_rsv1());
+        }
+        let bits = start.opcode_bits();
+        match Opcode::from_bits(bits) {
+            Some(Opcode::Continuation) => {
+                // RFC 7692 §6.1: RSV1 is set on the first frame of a message only.
+                if start.rsv1() {
+                    return Err(unexpected_rsv1());
+                }
+                if !self.assembler.in_progress() {
+                    return Err(Error::protocol(
+                        ErrorCode::InvalidOpcode,
+                        "continuation frame without a message to continue (RFC 6455 §5.4)",
+                    ));
+                }
+            }
+            Some(Opcode::Text | Opcode::Binary) => {
+                if self.assembler.in_progress() {
+                    return Err(Error::protocol(
+                        ErrorCode::InvalidOpcode,
+                        "a new message began inside a fragmented one (RFC 6455 §5.4)",
+                    ));
+                }
+            }
+            Some(opcode) => {
+                if !start.fin() {
+                    return Err(Error::protocol(
+                        ErrorCode::ExpectedFin,
+                        "a control frame must not be fragmented (RFC 6455 §5.5)",
+                    ));
+                }
+                if start.rsv1() {
+                    return Err(unexpected_rsv1());
+                }
+                let len = start.short_len();
+                if len > 125 {
+                    return Err(Error::protocol(
+                        ErrorCode::InvalidControlPayloadLength,
+                        "control frame payload is longer than 125 bytes (RFC 6455 §5.5)",
+                    ));
+                }
+                if opcode == Opcode::Close && len == 1 {
+                    return Err(Error::protocol(
+                        ErrorCode::InvalidControlPayloadLength,
+                        "close frame payload is 1 byte; it must be empty or at least 2 (RFC 6455 §5.5.1)",
+                    ));
+                }
+            }
+            None => return Err(invalid_opcode(bits)),
+        }
+        match (self.role, start.masked()) {
+            (Role::Server, false) => Err(Error::protocol(
+                ErrorCode::ExpectedMask,
+                "a client must mask its frames (RFC 6455 §5.1)",
+            )),
+            (Role::Client, true) => Err(Error::protocol(
+                ErrorCode::UnexpectedMask,
+                "a server must not mask its frames (RFC 6455 §5.1)",
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    /// Takes what there is of the payload of `frame`.
+    #[inline]
+    fn payload(&mut self, mut frame: Frame, input: &mut &[u8]) -> Result<Option<Event>, Error> {
+        let here = usize::try_from(frame.remaining).unwrap_or(usize::MAX).min(input.len());
+        let (octets, rest) = input.split_at(here);
+        *input = rest;
+        let piece = Piece { octets, mask: self.mask(&frame) };
+        frame.advance(here);
+        let frame_ends = frame.remaining == 0;
+        self.state = if frame_ends { BETWEEN_FRAMES } else { frame.waiting() };
+
+        if frame.opcode.is_control() {
+            return self.control(frame.opcode, piece, frame_ends);
+        }
+        let message = self.assembler.push(piece, frame.remaining, frame_ends && frame.fin)?;
+        Ok(message.map(Event::Message))
+    }
+
+    #[inline]
+    fn mask(&self, frame: &Frame) -> Option<(MaskingKey, usize)> {
+        match self.role {
+            Role::Server => Some((frame.key, frame.offset.into())),
+            Role::Client => None,
+        }
+    }
+
+    fn control(
+        &mut self,
+        opcode: Opcode,
+        piece: Piece<'_>,
+        frame_ends: bool,
+    ) -> Result<Option<Event>, Error> {
+        // Control payloads are at most 125 octets: `check` has seen to it.
+        let mut unmasked = [0; MAX_CONTROL_PAYLOAD];
+        let unmasked = &mut unmasked[..piece.octets.len()];
+        unmasked.copy_from_slice(piece.octets);
+        if let Some((key, offset)) = piece.mask {
+            hybi_bytes::mask(unmasked, key, offset);
+        }
+        if !frame_ends {
+            self.control.get_or_insert_default().extend_from_slice(unmasked);
+            return Ok(None);
+        }
+        let Some(mut stashed) = self.control.take() else {
+            return control_event(opcode, unmasked).map(Some);
+        };
+        stashed.extend_from_slice(unmasked);
+        control_event(opcode, &stashed).map(Some)
+    }
+
+    /// Room to read the rest of a large payload into, so that it need not be copied from a read
+    /// buffer; `None` unless at least `at_least` octets of an uncompressed payload are missing.
+    ///
+    /// Follow what was written with [`commit`](Self::commit).
+    pub fn spare(&mut self, at_least: usize) -> Option<impl BufMut + '_> {
+        let State::Payload { opcode, remaining, .. } = self.state else { return None };
+        if opcode.is_control() || remaining < at_least as u64 {
+            return None;
+        }
+        self.assembler.spare(remaining)
+    }
+
+    /// Takes over the octets that were written into [`spare`](Self::spare).
+    ///
+    /// # Errors
+    /// As [`receive`](Self::receive).
+    pub fn commit(&mut self) -> Result<Option<Event>, Error> {
+        let result = self.commit_payload();
+        if result.is_err() {
+            self.finish();
+        }
+        result
+    }
+
+    fn commit_payload(&mut self) -> Result<Option<Event>, Error> {
+        let State::Payload { fin, opcode, offset, key, remaining } = self.state else {
+            return Ok(None);
+        };
+        let mut frame = Frame { fin, opcode, offset, key, remaining };
+        let mask = self.mask(&frame);
+        frame.advance(self.assembler.commit(mask)?);
+        if frame.remaining > 0 {
+            self.state = frame.waiting();
+            return Ok(None);
+        }
+        self.state = BETWEEN_FRAMES;
+        let nothing = Piece { octets: &[], mask: None };
+        Ok(self.assembler.push(nothing, 0, frame.fin)?.map(Event::Message))
+    }
+}
+
+fn control_event(opcode: Opcode, payload: &[u8]) -> Result<Event, Error> {
+    Ok(match opcode {
+        Opcode::Ping => Event::Ping(Bytes::copy_from_slice(payload)),
+        Opcode::Pong => Event::Pong(Bytes::copy_from_slice(payload)),
+        _ => Event::Close(CloseFrame::decode(payload)?),
+    })
+}

@@ -1,0 +1,413 @@
+//! [`Sender`]: messages become frames, and events answers.
+
+use super::closing::Closing;
+use super::event::Event;
+use super::outbox::{Outbox, Outgoing};
+use super::prepared::PreparedMessage;
+use crate::close::{CloseCode, CloseFrame};
+use crate::code::ErrorCode;
+use crate::error::{Error, ErrorDetail};
+use crate::extension::deflate::Compressor;
+use crate::header::{FrameHeader, MAX_HEADER_LEN, MaskingKey};
+use crate::message::Message;
+use crate::opcode::Opcode;
+use crate::role::Role;
+use bytes::{Buf, Bytes};
+
+/// Where a client gets its masking keys from: a cryptographically strong source (RFC 6455 §10.3).
+pub type MaskingKeys = fn() -> MaskingKey;
+
+/// Octets of pongs that may be queued one by one; beyond them only the latest ping is answered.
+const MAX_QUEUED_PONGS: u16 = 4 * 1024;
+
+/// The sending half of a connection: intent in, octets out.
+#[derive(Debug)]
+pub struct Sender {
+    /// `Some` for a client.
+    masking: Option<MaskingKeys>,
+    closing: Closing,
+    outbox: Outbox,
+    /// Octets handed out by `take` and not yet reported as written.
+    in_flight: usize,
+    /// Octets of pongs queued since the last `take`.
+    queued_pongs: u16,
+    /// The answer to the latest ping, when too many wait already.
+    pong: Option<Box<Bytes>>,
+    /// `u32::MAX`: no bound.
+    max_frame_size: u32,
+    max_buffered: u32,
+    deflate: Option<Box<Compressor>>,
+    /// Messages accepted so far (modulo 2^32), for the idle deadline.
+    messages: u32,
+    /// A message is being sent in pieces.
+    pieces: Option<Opcode>,
+}
+
+impl Sender {
+    pub(crate) fn new(
+        masking: Option<MaskingKeys>,
+        options: &super::Options,
+        deflate: Option<Box<Compressor>>,
+    ) -> Self {
+        Sender {
+            masking,
+            closing: Closing::default(),
+            outbox: Outbox::default(),
+            in_flight: 0,
+            queued_pongs: 0,
+            pong: None,
+            max_frame_size: saturating_u32(options.max_frame_size),
+            max_buffered: saturating_u32(options.max_buffered),
+            deflate,
+            messages: 0,
+            pieces: None,
+        }
+    }
+
+    /// Which side this is.
+    pub fn role(&self) -> Role {
+        if self.masking.is_some() { Role::Client } else { Role::Server }
+    }
+
+    /// Queues a message.
+    ///
+    /// # Errors
+    /// [`Error::Closed`] once a Close frame has been sent, received or made necessary by an error;
+    /// [`Error::Usage`] while another message is being sent in pieces.
+    #[inline]
+    pub fn send(&mut self, message: impl Into<Message>) -> Result<(), Error> {
+        self.send_with(message, true)
+    }
+
+    /// As [`send`](Self::send); `compress` is false for a message that is not to be compressed
+    /// even though compression was negotiated. `ws`: `send(data, { compress })`.
+    ///
+    /// # Errors
+    /// As [`send`](Self::send).
+    #[inline]
+    pub fn send_with(&mut self, message: impl Into<Message>, compress: bool) -> Result<(), Error> {
+        self.check_open()?;
+        self.check_whole()?;
+        let (opcode, payload) = match message.into() {
+            Message::Text(text) => (Opcode::Text, text.into_bytes()),
+            Message::Binary(octets) => (Opcode::Binary, octets),
+        };
+        self.messages = self.messages.wrapping_add(1);
+        if let Some(deflate) = &mut self.deflate {
+            if compress && deflate.wants(payload.len()) {
+                let mut compressed = Vec::new();
+                deflate.compress(&payload, &mut compressed)?;
+                self.frames(opcode, true, compressed.into());
+                return Ok(());
+            }
+        }
+        if payload.len() > self.max_frame() {
+            self.frames(opcode, false, payload);
+            return Ok(());
+        }
+        let header = self.header(opcode, true, false, payload.len());
+        self.outbox.push_shared(&header, payload);
+        Ok(())
+    }
+
+    /// Queues a message that was encoded before, for many connections.
+    ///
+    /// # Errors
+    /// As [`send`](Self::send).
+    pub fn send_prepared(&mut self, prepared: &PreparedMessage) -> Result<(), Error> {
+        if self.masking.is_some() || self.deflate.is_some() {
+            // Each client frame has a masking key of its own, and each compressor its own history.
+            return self.send(prepared.message().clone());
+        }
+        self.check_open()?;
+        self.check_whole()?;
+        self.messages = self.messages.wrapping_add(1);
+        self.outbox.push_encoded(prepared.encoded());
+        Ok(())
+    }
+
+    /// Queues a piece of a message of which not everything is known yet. The first piece decides
+    /// whether it is text; the pieces of a text need not end between characters, but together they
+    /// must be UTF-8, which is not checked here. Such a message is not compressed.
+    ///
+    /// # Errors
+    /// [`Error::Closed`] as for [`send`](Self::send).
+    pub fn send_piece(&mut self, text: bool, piece: Bytes, last: bool) -> Result<(), Error> {
+        self.check_open()?;
+        let first = if text { Opcode::Text } else { Opcode::Binary };
+        let opcode = if self.pieces.is_some() { Opcode::Continuation } else { first };
+        self.pieces = if last { None } else { Some(first) };
+        if last {
+            self.messages = self.messages.wrapping_add(1);
+        }
+        let header = self.header(opcode, last, false, piece.len());
+        self.outbox.push_shared(&header, piece);
+        Ok(())
+    }
+
+    fn max_frame(&self) -> usize {
+        if self.max_frame_size == u32::MAX { usize::MAX } else { self.max_frame_size as usize }
+    }
+
+    /// Queues a message as frames of at most `max_frame_size` octets.
+    fn frames(&mut self, first: Opcode, rsv1: bool, mut payload: Bytes) {
+        let max = self.max_frame();
+        let mut opcode = first;
+        loop {
+            let rest = payload.split_off(payload.len().min(max));
+            let fin = rest.is_empty();
+            let compressed = rsv1 && opcode != Opcode::Continuation;
+            let header = self.header(opcode, fin, compressed, payload.len());
+            self.outbox.push_shared(&header, payload);
+            if fin {
+                return;
+            }
+            payload = rest;
+            opcode = Opcode::Continuation;
+        }
+    }
+
+    /// Queues a ping.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] if the payload is larger than 125 bytes; [`Error::Closed`] as for
+    /// [`send`](Self::send).
+    pub fn ping(&mut self, payload: &[u8]) -> Result<(), Error> {
+        self.control(Opcode::Ping, payload)
+    }
+
+    /// Queues a pong that answers no ping (RFC 6455 §5.5.3 allows it).
+    ///
+    /// # Errors
+    /// As [`ping`](Self::ping).
+    pub fn pong(&mut self, payload: &[u8]) -> Result<(), Error> {
+        self.control(Opcode::Pong, payload)
+    }
+
+    fn control(&mut self, opcode: Opcode, payload: &[u8]) -> Result<(), Error> {
+        if payload.len() > 125 {
+            return Err(Error::usage(format!(
+                "control frame payload is {} bytes; at most 125 are allowed (RFC 6455 §5.5)",
+                payload.len()
+            )));
+        }
+        self.check_open()?;
+        let header = self.header(opcode, true, false, payload.len());
+        self.outbox.push(&header, payload);
+        Ok(())
+    }
+
+    /// Begins the closing handshake: queues a Close frame, after which nothing more is sent.
+    /// Messages of the peer may still come until its Close frame does. Does nothing if a Close
+    /// frame has been queued before.
+    ///
+    /// `None` sends an empty Close frame, which tells the peer no code (it will see 1005).
+    ///
+    /// # Errors
+    /// [`Error::Usage`] if the reason is longer than 123 bytes.
+    pub fn close(&mut self, frame: Option<CloseFrame>) -> Result<(), Error> {
+        if let Some(frame) = &frame {
+            if frame.reason.len() > CloseFrame::MAX_REASON {
+                return Err(Error::usage(format!(
+                    "close reason is {} bytes; at most 123 are allowed (RFC 6455 §5.5)",
+                    frame.reason.len()
+                )));
+            }
+        }
+        self.queue_close(frame.as_ref().map(|frame| (frame.code, &frame.reason[..])));
+        Ok(())
+    }
+
+    fn queue_close(&mut self, body: Option<(CloseCode, &str)>) {
+        if !self.is_open() {
+            return;
+        }
+        self.queue_waiting_pong();
+        self.closing = Closing::Sent;
+        let mut payload = [0; 125];
+        let mut len = 0;
+        if let Some((code, reason)) = body {
+            payload[..2].copy_from_slice(&code.get().to_be_bytes());
+            payload[2..2 + reason.len()].copy_from_slice(reason.as_bytes());
+            len = 2 + reason.len();
+        }
+        let header = self.header(Opcode::Close, true, false, len);
+        self.outbox.push(&header, &payload[..len]);
+    }
+
+    /// Answers what the receiver has received: a ping with a pong, a Close with a Close.
+    #[inline]
+    pub fn react(&mut self, event: &Event) {
+        match event {
+            Event::Message(_) | Event::Pong(_) => {}
+            Event::Ping(payload) => self.answer_ping(payload),
+            Event::Close(frame) => {
+                // RFC 6455 §5.5.1: the answer typically echoes the code.
+                self.queue_close(frame.as_ref().map(|frame| (frame.code, "")));
+                if self.closing == Closing::Sent {
+                    self.closing = Closing::Done;
+                }
+            }
+        }
+    }
+
+    fn answer_ping(&mut self, payload: &Bytes) {
+        if !self.is_open() {
+            return;
+        }
+        if self.queued_pongs > MAX_QUEUED_PONGS {
+            // RFC 6455 §5.5.3: only the latest ping needs a pong, so one slot bounds a ping flood
+            // of a peer that does not read.
+            self.pong = Some(Box::new(payload.clone()));
+            return;
+        }
+        self.queue_pong(payload);
+    }
+
+    fn queue_pong(&mut self, payload: &[u8]) {
+        let header = self.header(Opcode::Pong, true, false, payload.len());
+        self.queued_pongs += (MAX_HEADER_LEN + payload.len()) as u16;
+        self.outbox.push(&header, payload);
+    }
+
+    fn queue_waiting_pong(&mut self) {
+        if let Some(payload) = self.pong.take() {
+            self.queue_pong(&payload);
+        }
+    }
+
+    /// Fails the connection (RFC 6455 §7.1.7): queues the Close frame that belongs to `error`, and
+    /// nothing after it.
+    pub fn fail(&mut self, error: &Error) {
+        if let Some(code) = error.close_code() {
+            self.queue_close(Some((code, fit(error.detail().text()))));
+        }
+        self.closing = Closing::Failed;
+    }
+
+    /// Forgets what is queued: nothing of it can be written any more.
+    pub fn abort(&mut self) {
+        self.closing = Closing::Failed;
+        self.outbox.clear();
+        self.pong = None;
+        self.in_flight = 0;
+    }
+
+    /// Tells that the peer has closed its side of the TCP connection.
+    ///
+    /// # Errors
+    /// [`Error::Closed`] with `WS_ERR_ABNORMAL_CLOSURE` if its Close frame had not come before.
+    pub fn receive_eof(&mut self) -> Result<(), Error> {
+        if self.is_closed() {
+            return Ok(());
+        }
+        self.closing = Closing::Failed;
+        Err(Error::Closed(ErrorDetail::new(
+            ErrorCode::AbnormalClosure,
+            "the connection ended without a Close frame (RFC 6455 §7.1.5, code 1006)",
+        )))
+    }
+
+    /// True until a Close frame has been sent, received or made necessary by an error.
+    pub fn is_open(&self) -> bool {
+        self.closing == Closing::Open
+    }
+
+    /// True once the Close frames of both sides have been queued and received, or the connection
+    /// has failed.
+    pub fn is_closed(&self) -> bool {
+        matches!(self.closing, Closing::Done | Closing::Failed)
+    }
+
+    /// True once this side should close TCP, as soon as everything has been written.
+    pub fn wants_shutdown(&self) -> bool {
+        self.closing.wants_shutdown(self.role())
+    }
+
+    /// The octets accepted and not yet written to the transport. `ws`: `bufferedAmount`.
+    #[inline]
+    pub fn buffered(&self) -> usize {
+        self.outbox.len() + self.in_flight
+    }
+
+    /// True if `len` more octets stay within `max_buffered`. A message that is larger than the
+    /// bound itself has room when nothing else waits.
+    #[inline]
+    pub fn has_room(&self, len: usize) -> bool {
+        let buffered = self.buffered();
+        buffered == 0 || buffered.saturating_add(len) <= self.max_buffered as usize
+    }
+
+    /// True if there is something to [`take`](Self::take).
+    #[inline]
+    pub fn has_outgoing(&self) -> bool {
+        self.outbox.len() > 0 || self.pong.is_some()
+    }
+
+    /// Hands out all that is queued, to be written in this order before what is handed out later.
+    /// `None` if there is nothing.
+    #[inline]
+    pub fn take(&mut self) -> Option<Outgoing> {
+        if self.is_open() {
+            self.queue_waiting_pong();
+        }
+        self.queued_pongs = 0;
+        if self.outbox.len() == 0 {
+            return None;
+        }
+        let outgoing = self.outbox.take();
+        self.in_flight += outgoing.remaining();
+        Some(outgoing)
+    }
+
+    /// Tells that `octets` of what was handed out have been written.
+    #[inline]
+    pub fn written(&mut self, octets: usize) {
+        self.in_flight = self.in_flight.saturating_sub(octets);
+    }
+
+    /// The number of messages accepted so far, modulo 2^32.
+    pub fn messages(&self) -> u32 {
+        self.messages
+    }
+
+    /// Drops the compression history: the next message is compressed as if it were the first,
+    /// which the peer does not notice. For connections that have been idle.
+    pub fn drop_history(&mut self) {
+        if let Some(deflate) = &mut self.deflate {
+            deflate.drop_history();
+        }
+    }
+
+    #[inline]
+    fn header(&self, opcode: Opcode, fin: bool, rsv1: bool, len: usize) -> FrameHeader {
+        let mask = self.masking.map(|key| key());
+        FrameHeader { fin, rsv1, opcode, mask, payload_len: len as u64 }
+    }
+
+    #[inline]
+    fn check_open(&self) -> Result<(), Error> {
+        if self.is_open() { Ok(()) } else { Err(Error::closed()) }
+    }
+
+    #[inline]
+    fn check_whole(&self) -> Result<(), Error> {
+        if self.pieces.is_none() {
+            return Ok(());
+        }
+        Err(Error::usage("a message is being sent in pieces; finish it before sending another"))
+    }
+}
+
+fn saturating_u32(bytes: usize) -> u32 {
+    u32::try_from(bytes).unwrap_or(u32::MAX)
+}
+
+/// As much of `text` as fits into a Close frame.
+fn fit(text: &str) -> &str {
+    let mut end = text.len().min(CloseFrame::MAX_REASON);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    &text[..end]
+}
