@@ -240,10 +240,13 @@ mod tests {
         while outgoing.has_remaining() {
             let mut slices = [IoSlice::new(&[]); 3];
             let filled = outgoing.io_slices(&mut slices);
-            let visible: Vec<u8> = slices[..filled].iter().flat_map(|s| s.to_vec()).collect();
-            let n = step.min(visible.len());
-            octets.extend(&visible[..n]);
-            outgoing.advance(n);
+            let mut left = step;
+            for slice in &slices[..filled] {
+                let n = left.min(slice.len());
+                octets.extend_from_slice(&slice[..n]);
+                left -= n;
+            }
+            outgoing.advance(step - left);
         }
         octets
     }
