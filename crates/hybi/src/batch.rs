@@ -1,0 +1,87 @@
+//! [`batch()`]: sends of one poll leave together.
+//!
+//! While a batched future is polled, frames only gather; when the poll ends, because the future waits
+//! for something or is finished, every connection that was sent to is written to once. Nothing is
+//! left lying, whatever the future waits for.
+
+use crate::pump::Shared;
+use std::cell::{Cell, RefCell};
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+thread_local! {
+    static DEPTH: Cell<u32> = const { Cell::new(0) };
+    static GATHERING: RefCell<Vec<Arc<Shared>>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Runs `future` so that what it sends leaves in as few writes as possible.
+///
+/// Handlers that a [`Server`](crate::Server) runs are batched already. Use this for a task of your
+/// own that answers several messages at once, or sends to many connections. Order is kept, and what
+/// was sent is written at the latest when the future waits for anything.
+///
+/// ```
+/// # async fn example(mut ws: hybi::WebSocket) -> Result<(), hybi::Error> {
+/// hybi::batch(async move {
+///     while let Some(message) = ws.recv().await? {
+///         ws.send(message).await?; // one write for all messages that one read brought
+///     }
+///     Ok(())
+/// })
+/// .await
+/// # }
+/// ```
+pub fn batch<F: Future>(future: F) -> Batch<F> {
+    Batch { future: Box::pin(future) }
+}
+
+/// The future of [`batch()`].
+#[derive(Debug)]
+#[must_use = "futures do nothing unless polled"]
+pub struct Batch<F> {
+    future: Pin<Box<F>>,
+}
+
+impl<F: Future> Future for Batch<F> {
+    type Output = F::Output;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        gather(|| self.future.as_mut().poll(cx))
+    }
+}
+
+/// Runs `step`; what it sends leaves when it returns (or panics).
+pub(crate) fn gather<T>(step: impl FnOnce() -> T) -> T {
+    struct End;
+    impl Drop for End {
+        fn drop(&mut self) {
+            DEPTH.set(DEPTH.get() - 1);
+            if DEPTH.get() > 0 {
+                return;
+            }
+            let mut gathered = GATHERING.take();
+            for shared in gathered.drain(..) {
+                shared.end_of_batch();
+            }
+            // The list keeps its room for the next batch, unless it was unusually large.
+            if gathered.capacity() <= 1024 {
+                GATHERING.set(gathered);
+            }
+        }
+    }
+    DEPTH.set(DEPTH.get() + 1);
+    let _end = End;
+    step()
+}
+
+/// True while a batch is gathered on this thread.
+pub(crate) fn is_active() -> bool {
+    DEPTH.get() > 0
+}
+
+/// Puts a connection on the list of those to be written to at the end of the batch.
+pub(crate) fn add(shared: Arc<Shared>) {
+    GATHERING.with_borrow_mut(|gathering| gathering.push(shared));
+}

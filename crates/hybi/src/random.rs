@@ -1,0 +1,65 @@
+//! Masking keys and nonces from the operating system's randomness.
+//!
+//! RFC 6455 §10.3 asks for keys that nobody can predict. A system call for each frame would cost more
+//! than the frame, so each thread draws some hundred keys at once; each is wiped when it is used.
+
+use std::cell::RefCell;
+
+const POOL: usize = 1024;
+
+struct Pool {
+    octets: [u8; POOL],
+    used: usize,
+}
+
+thread_local! {
+    static KEYS: RefCell<Pool> = const { RefCell::new(Pool { octets: [0; POOL], used: POOL }) };
+}
+
+/// A new masking key.
+///
+/// # Panics
+/// If the operating system cannot provide randomness: no safe key can be made then.
+pub(crate) fn masking_key() -> [u8; 4] {
+    KEYS.with_borrow_mut(|pool| {
+        if pool.used == POOL {
+            fill(&mut pool.octets);
+            pool.used = 0;
+        }
+        let mut key = [0; 4];
+        let slot = &mut pool.octets[pool.used..pool.used + 4];
+        key.copy_from_slice(slot);
+        slot.fill(0);
+        pool.used += 4;
+        key
+    })
+}
+
+/// The nonce of an opening handshake (RFC 6455 §4.1).
+///
+/// # Panics
+/// As [`masking_key`].
+pub(crate) fn nonce() -> [u8; 16] {
+    let mut nonce = [0; 16];
+    fill(&mut nonce);
+    nonce
+}
+
+fn fill(octets: &mut [u8]) {
+    if let Err(error) = getrandom::fill(octets) {
+        panic!("the operating system provides no randomness: {error}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+
+    #[test]
+    fn keys_do_not_repeat_and_are_wiped() {
+        let keys: HashSet<_> = (0..4096).map(|_| masking_key()).collect();
+        assert!(keys.len() > 4090);
+        KEYS.with_borrow(|pool| assert!(pool.octets[..pool.used].iter().all(|&octet| octet == 0)));
+    }
+}

@@ -1,0 +1,127 @@
+//! [`Transport`]: the stream of octets below a connection.
+//!
+//! A field and not a type parameter: a `WebSocket` is the same type over TCP, TLS, a Unix socket or
+//! whatever a proxy makes of them.
+
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+#[cfg(unix)]
+use tokio::net::UnixStream;
+
+/// Any stream of octets.
+pub(crate) trait Duplex: AsyncRead + AsyncWrite + Send {}
+impl<T: AsyncRead + AsyncWrite + Send> Duplex for T {}
+
+/// The stream of octets below a connection.
+pub(crate) enum Transport {
+    Tcp(TcpStream),
+    #[cfg(unix)]
+    Unix(UnixStream),
+    Other(Pin<Box<dyn Duplex>>),
+    /// It has been given up.
+    Closed,
+}
+
+impl Transport {
+    /// Any stream; the ones with a path of their own are recognised.
+    pub(crate) fn new<S: AsyncRead + AsyncWrite + Send + 'static>(stream: S) -> Self {
+        let mut stream = Some(stream);
+        let any = &mut stream as &mut dyn std::any::Any;
+        if let Some(tcp) = any.downcast_mut::<Option<TcpStream>>().and_then(Option::take) {
+            return Transport::Tcp(tcp);
+        }
+        #[cfg(unix)]
+        if let Some(unix) = any.downcast_mut::<Option<UnixStream>>().and_then(Option::take) {
+            return Transport::Unix(unix);
+        }
+        match stream {
+            Some(stream) => Transport::Other(Box::pin(stream)),
+            None => Transport::Closed,
+        }
+    }
+
+    /// True if nothing is held back between a write and the kernel, and reading never writes.
+    pub(crate) fn is_direct(&self) -> bool {
+        !matches!(self, Transport::Other(_))
+    }
+}
+
+macro_rules! each {
+    ($self:expr, $stream:ident => $do:expr, closed => $closed:expr) => {
+        match $self.get_mut() {
+            Transport::Tcp(stream) => {
+                let $stream = Pin::new(stream);
+                $do
+            }
+            #[cfg(unix)]
+            Transport::Unix(stream) => {
+                let $stream = Pin::new(stream);
+                $do
+            }
+            Transport::Other(stream) => {
+                let $stream = stream.as_mut();
+                $do
+            }
+            Transport::Closed => $closed,
+        }
+    };
+}
+
+fn gone<T>() -> Poll<io::Result<T>> {
+    Poll::Ready(Err(io::ErrorKind::NotConnected.into()))
+}
+
+impl AsyncRead for Transport {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        each!(self, stream => stream.poll_read(cx, buf), closed => gone())
+    }
+}
+
+impl AsyncWrite for Transport {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        octets: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        each!(self, stream => stream.poll_write(cx, octets), closed => gone())
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        each!(self, stream => stream.poll_write_vectored(cx, slices), closed => gone())
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        each!(self, stream => stream.poll_flush(cx), closed => Poll::Ready(Ok(())))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        each!(self, stream => stream.poll_shutdown(cx), closed => Poll::Ready(Ok(())))
+    }
+}
+
+impl std::fmt::Debug for Transport {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Transport::Tcp(_) => "Tcp",
+            #[cfg(unix)]
+            Transport::Unix(_) => "Unix",
+            Transport::Other(_) => "Other",
+            Transport::Closed => "Closed",
+        })
+    }
+}
