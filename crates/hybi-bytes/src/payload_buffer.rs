@@ -90,11 +90,7 @@ impl PayloadBuffer {
     ///
     /// # Errors
     /// As [`push`](Self::push).
-    pub fn commit(
-        &mut self,
-        from: usize,
-        mask: Option<([u8; 4], usize)>,
-    ) -> Result<(), Utf8Error> {
+    pub fn commit(&mut self, from: usize, mask: Option<([u8; 4], usize)>) -> Result<(), Utf8Error> {
         if let Some((key, offset)) = mask {
             crate::mask(&mut self.octets[from..], key, offset);
         }
