@@ -107,7 +107,8 @@ fn words(octets: &[u8; 16]) -> [u64; 2] {
 /// For at least [`LONG`] octets.
 #[inline(never)]
 fn is_valid_long(octets: &[u8]) -> bool {
-    let ascii = ascii_prefix(octets);
+    // Text that is not ASCII mostly shows it early, and then loses no time here.
+    let ascii = if is_ascii_short(&octets[..16]) { ascii_prefix(octets) } else { 0 };
     if ascii == octets.len() {
         return true;
     }
@@ -167,7 +168,7 @@ unsafe fn ascii_prefix_avx2(octets: &[u8]) -> usize {
 #[inline(never)]
 fn validate_cut_off(octets: &[u8]) -> Result<usize, Utf8Error> {
     let (complete, tail) = octets.split_at(octets.len() - incomplete_tail(octets));
-    if is_valid(complete) && can_become_valid(tail) {
+    if is_valid(complete) && (tail.is_empty() || can_become_valid(tail)) {
         return Ok(complete.len());
     }
     prefix_or_error(octets)
@@ -188,10 +189,9 @@ fn incomplete_tail(octets: &[u8]) -> usize {
     0
 }
 
-/// True for the beginning of a valid sequence, and for nothing.
+/// True for the beginning of a valid sequence.
 fn can_become_valid(tail: &[u8]) -> bool {
-    std::str::from_utf8(tail)
-        .map_or_else(|e| e.valid_up_to() == 0 && e.error_len().is_none(), |_| true)
+    std::str::from_utf8(tail).is_err_and(|e| e.valid_up_to() == 0 && e.error_len().is_none())
 }
 
 #[cold]
