@@ -139,10 +139,24 @@ fn validators(text: &[u8]) -> Vec<Kernel<'_>> {
     ]
 }
 
+/// Copies of text that has arrived: masked (with a key of zeros, so that one text serves all).
 fn copies(text: &[u8]) -> Vec<Kernel<'_>> {
+    use bytes::Bytes;
+    use hybi_bytes::{Utf8Bytes, copy_masked};
+    let key = [0; 4];
     vec![
-        kernel!("copy_from_slice", hybi_bytes::Utf8Bytes::copy_from_slice(black_box(text)).is_ok()),
-        kernel!("Bytes only", bytes::Bytes::copy_from_slice(black_box(text))),
+        kernel!("Bytes only", Bytes::copy_from_slice(black_box(text))),
+        kernel!("copy_masked", copy_masked(black_box(text), black_box(key))),
+        kernel!("text: copy", Utf8Bytes::copy_from_slice(black_box(text)).is_ok()),
+        kernel!(
+            "text: copy_masked",
+            Utf8Bytes::copy_masked(black_box(text), black_box(key)).is_ok()
+        ),
+        kernel!("mask,then from_utf8", {
+            let mut copy = text.to_vec();
+            naive_mask(&mut copy, black_box(key), 0);
+            String::from_utf8(copy).is_ok()
+        }),
     ]
 }
 

@@ -218,8 +218,10 @@ mod avx2 {
     /// The processor has AVX2.
     #[inline]
     #[target_feature(enable = "avx2")]
+    #[allow(unused_unsafe)] // the intrinsic became safe in Rust 1.87
     unsafe fn splat(key: TurnedKey) -> __m256i {
-        _mm256_set1_epi32(key.u32() as i32)
+        // SAFETY: the processor has AVX2.
+        unsafe { _mm256_set1_epi32(key.u32() as i32) }
     }
 
     /// # Safety
