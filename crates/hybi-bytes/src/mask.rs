@@ -1,6 +1,12 @@
 //! The masking of RFC 6455 §5.3: `octet[i] ^= key[i % 4]`.
 //!
-//! Masking and unmasking are the same operation.
+//! Masking and unmasking are the same operation. What is copied is masked on the way: no memory
+//! is written twice, and none is zeroed first.
+
+pub(crate) mod kernel;
+
+use bytes::{Bytes, BytesMut};
+use kernel::TurnedKey;
 
 /// Masks or unmasks `payload` in place.
 ///
@@ -12,10 +18,11 @@
 /// hybi_bytes::mask(&mut payload, [0x37, 0xfa, 0x21, 0x3d], 0);
 /// assert_eq!(payload, [0x7f, 0x9f, 0x4d, 0x51, 0x58]); // RFC 6455 §5.7
 /// ```
+#[inline]
 pub fn mask(payload: &mut [u8], key: [u8; 4], offset: usize) {
-    for (i, octet) in payload.iter_mut().enumerate() {
-        *octet ^= key[(i + offset) % 4];
-    }
+    let octets = payload.as_mut_ptr();
+    // SAFETY: `payload` is readable and writable; source and destination are the same.
+    unsafe { kernel::xor(octets, octets, payload.len(), TurnedKey::new(key, offset)) };
 }
 
 /// Appends `payload`, masked or unmasked, to `out`; `offset` as in [`mask()`].
@@ -25,10 +32,48 @@ pub fn mask(payload: &mut [u8], key: [u8; 4], offset: usize) {
 /// hybi_bytes::mask_append(&mut out, b"Hello", [0x37, 0xfa, 0x21, 0x3d], 0);
 /// assert_eq!(out, [0x7f, 0x9f, 0x4d, 0x51, 0x58]); // RFC 6455 §5.7
 /// ```
+#[inline]
 pub fn mask_append(out: &mut Vec<u8>, payload: &[u8], key: [u8; 4], offset: usize) {
-    let start = out.len();
-    out.extend_from_slice(payload);
-    mask(&mut out[start..], key, offset);
+    out.reserve(payload.len());
+    // SAFETY: there is room for `payload`, which cannot overlap what `out` owns; all of it is
+    // written before the length counts it.
+    unsafe {
+        let end = out.as_mut_ptr().add(out.len());
+        kernel::xor(payload.as_ptr(), end, payload.len(), TurnedKey::new(key, offset));
+        out.set_len(out.len() + payload.len());
+    }
+}
+
+/// Appends `payload`, masked or unmasked, to `out`; `offset` as in [`mask()`].
+///
+/// ```
+/// let mut out = bytes::BytesMut::new();
+/// hybi_bytes::mask_append_bytes(&mut out, b"Hello", [0x37, 0xfa, 0x21, 0x3d], 0);
+/// assert_eq!(out[..], [0x7f, 0x9f, 0x4d, 0x51, 0x58]); // RFC 6455 §5.7
+/// ```
+#[inline]
+pub fn mask_append_bytes(out: &mut BytesMut, payload: &[u8], key: [u8; 4], offset: usize) {
+    out.reserve(payload.len());
+    // SAFETY: there is room for `payload`, which cannot overlap what `out` owns; all of it is
+    // written before the length counts it.
+    unsafe {
+        let end = out.spare_capacity_mut().as_mut_ptr().cast();
+        kernel::xor(payload.as_ptr(), end, payload.len(), TurnedKey::new(key, offset));
+        out.set_len(out.len() + payload.len());
+    }
+}
+
+/// A copy of a whole payload, masked or unmasked, in one allocation of exactly its length.
+///
+/// ```
+/// let octets = hybi_bytes::copy_masked(b"\x7f\x9f\x4d\x51\x58", [0x37, 0xfa, 0x21, 0x3d]);
+/// assert_eq!(octets, "Hello"); // RFC 6455 §5.7
+/// ```
+#[inline]
+pub fn copy_masked(payload: &[u8], key: [u8; 4]) -> Bytes {
+    let mut copy = Vec::with_capacity(payload.len());
+    mask_append(&mut copy, payload, key, 0);
+    Bytes::from(copy)
 }
 
 /// Copies a masked payload into a new buffer, unmasking it.

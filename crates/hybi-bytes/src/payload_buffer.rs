@@ -1,8 +1,9 @@
 //! [`PayloadBuffer`]: a message that is still arriving.
 
 use crate::utf8::{self, Utf8Error};
-use crate::{Utf8Bytes, mask};
-use bytes::{BufMut, Bytes, BytesMut};
+use crate::{Utf8Bytes, mask_append};
+use bytes::buf::UninitSlice;
+use bytes::{BufMut, Bytes};
 
 /// The payload of a message that is still arriving: grows as octets come, and validates text
 /// while it grows, each octet once.
@@ -17,12 +18,25 @@ use bytes::{BufMut, Bytes, BytesMut};
 /// ```
 #[derive(Debug, Default)]
 pub struct PayloadBuffer {
-    octets: BytesMut,
-    // INVARIANT: if `text`, then octets[..valid] are valid UTF-8, and octets[valid..] (at most
-    // three, except between `spare` and `commit`) can still become so.
+    // INVARIANT: valid <= taken <= octets.len(), and if `text`, octets[..valid] are valid UTF-8.
+    octets: Vec<u8>,
+    /// Text up to here has been validated and is never written to again.
     valid: usize,
+    /// Octets from here on were written into [`spare`](PayloadBuffer::spare) and not yet committed.
+    taken: usize,
     text: bool,
+    /// How often the buffer grew by less than half.
+    small_growths: u8,
 }
+
+/// Unmasking and validating take turns at this many octets (a multiple of the key's length), so
+/// that what one has written is still in the first cache when the other reads it.
+const TURN: usize = 16 << 10;
+
+/// How often a buffer may grow to exactly the length asked for though that is less than half more.
+/// It is what the last piece of a large payload needs. Were it allowed to each of a million small
+/// fragments, the message would be copied a million times.
+const SMALL_GROWTHS: u8 = 4;
 
 impl PayloadBuffer {
     /// An empty buffer whose content must be UTF-8.
@@ -50,21 +64,49 @@ impl PayloadBuffer {
         self.octets.is_empty()
     }
 
-    /// Makes room for `additional` octets, exactly if the buffer has to grow that far at once.
+    /// The octets that have arrived; text may be cut off in the middle of a sequence.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.octets
+    }
+
+    /// The number of octets that fit without another allocation.
+    pub fn capacity(&self) -> usize {
+        self.octets.capacity()
+    }
+
+    /// Makes room for `additional` octets, and for no more unless the buffer keeps growing in
+    /// small steps.
+    ///
+    /// Memory is taken at once: do not ask for what a frame header merely claims.
     pub fn reserve(&mut self, additional: usize) {
-        self.octets.reserve(additional);
+        let len = self.octets.len();
+        if self.octets.capacity() - len >= additional {
+            return;
+        }
+        let step = (len / 2).max(64);
+        if len == 0 || additional >= step {
+            self.octets.reserve_exact(additional);
+        } else if self.small_growths < SMALL_GROWTHS {
+            self.small_growths += 1;
+            self.octets.reserve_exact(additional);
+        } else {
+            self.octets.reserve_exact(step);
+        }
     }
 
     /// Appends octets that are not masked.
     ///
     /// # Errors
-    /// [`Utf8Error`] if the content must be UTF-8 and can no longer become so.
+    /// [`Utf8Error`] if the content must be UTF-8 and can no longer become so. The buffer is then
+    /// of no use as text.
     pub fn push(&mut self, octets: &[u8]) -> Result<(), Utf8Error> {
+        self.commit_forgotten()?;
+        self.reserve(octets.len());
         self.octets.extend_from_slice(octets);
-        self.validate_tail()
+        self.commit(None)
     }
 
-    /// Appends masked octets, unmasking them; `offset` as in [`mask()`](mask()).
+    /// Appends masked octets, unmasking them; `offset` as in [`mask()`](crate::mask()).
     ///
     /// # Errors
     /// As [`push`](Self::push).
@@ -74,55 +116,126 @@ impl PayloadBuffer {
         key: [u8; 4],
         offset: usize,
     ) -> Result<(), Utf8Error> {
-        let start = self.octets.len();
-        self.octets.extend_from_slice(octets);
-        mask(&mut self.octets[start..], key, offset);
-        self.validate_tail()
+        self.commit_forgotten()?;
+        self.reserve(octets.len());
+        let turn = if self.text { TURN } else { octets.len().max(1) };
+        for part in octets.chunks(turn) {
+            mask_append(&mut self.octets, part, key, offset);
+            self.taken = self.octets.len();
+            self.validate_taken()?;
+        }
+        Ok(())
     }
 
-    /// Room for up to `limit` octets to be read into directly; follow with [`commit`](Self::commit).
+    /// Room for octets to be read into directly: at most `limit`, at least one unless `limit` is
+    /// zero; follow with [`commit`](Self::commit).
+    ///
+    /// What is left of an earlier allocation is offered first. Only when nothing is left does the
+    /// buffer grow, by `limit`. So with `limit` set to what is missing, but at most to
+    /// [`len`](Self::len) or the size of one read, whichever is more, memory follows what has
+    /// really arrived, few octets are copied, and the last allocation fits exactly.
     pub fn spare(&mut self, limit: usize) -> impl BufMut + '_ {
-        (&mut self.octets).limit(limit)
+        if self.octets.capacity() == self.octets.len() {
+            self.reserve(limit);
+        }
+        let room = limit.min(self.octets.capacity() - self.octets.len());
+        Spare { octets: &mut self.octets, room }
     }
 
-    /// Takes over the octets written into [`spare`](Self::spare) since the buffer had `from`
-    /// octets: unmasks them if there is a `mask` (key and offset), and validates them.
+    /// Takes over the octets written into [`spare`](Self::spare) since the last commit: unmasks
+    /// them if there is a `mask` (key and offset), and validates them.
+    ///
+    /// What is not committed before the next push, or before the end, counts as not masked.
     ///
     /// # Errors
     /// As [`push`](Self::push).
-    pub fn commit(&mut self, from: usize, mask: Option<([u8; 4], usize)>) -> Result<(), Utf8Error> {
-        if let Some((key, offset)) = mask {
-            crate::mask(&mut self.octets[from..], key, offset);
+    pub fn commit(&mut self, mask: Option<([u8; 4], usize)>) -> Result<(), Utf8Error> {
+        match mask {
+            Some((key, offset)) if self.text => {
+                while self.taken < self.octets.len() {
+                    let end = self.octets.len().min(self.taken + TURN);
+                    // TURN is a multiple of the key's length, so the offset serves each turn.
+                    crate::mask(&mut self.octets[self.taken..end], key, offset);
+                    self.taken = end;
+                    self.validate_taken()?;
+                }
+                Ok(())
+            }
+            Some((key, offset)) => {
+                crate::mask(&mut self.octets[self.taken..], key, offset);
+                self.taken = self.octets.len();
+                Ok(())
+            }
+            None => {
+                self.taken = self.octets.len();
+                self.validate_taken()
+            }
         }
-        self.validate_tail()
     }
 
     /// The whole content.
-    pub fn finish(self) -> Bytes {
-        self.octets.freeze()
+    pub fn finish(mut self) -> Bytes {
+        self.shrink();
+        Bytes::from(self.octets)
     }
 
     /// The whole content as text, without validating it again.
     ///
     /// # Errors
-    /// [`Utf8Error`] if the last sequence is incomplete.
+    /// [`Utf8Error`] if the last sequence is incomplete, or if something else was wrong before.
     pub fn finish_text(mut self) -> Result<Utf8Bytes, Utf8Error> {
-        if !self.text {
-            self.text = true;
-            self.validate_tail()?;
-        }
+        self.text = true;
+        self.commit(None)?;
         if self.valid < self.octets.len() {
             return Err(Utf8Error { valid_up_to: self.valid });
         }
+        self.shrink();
         // SAFETY: octets[..valid] is valid and valid == len.
-        Ok(unsafe { Utf8Bytes::from_validated(self.octets.freeze()) })
+        Ok(unsafe { Utf8Bytes::from_validated(Bytes::from(self.octets)) })
     }
 
-    fn validate_tail(&mut self) -> Result<(), Utf8Error> {
+    fn commit_forgotten(&mut self) -> Result<(), Utf8Error> {
+        if self.taken < self.octets.len() { self.commit(None) } else { Ok(()) }
+    }
+
+    fn validate_taken(&mut self) -> Result<(), Utf8Error> {
         if self.text {
-            self.valid += utf8::validate_prefix(&self.octets[self.valid..])
+            self.valid += utf8::validate_prefix(&self.octets[self.valid..self.taken])
                 .map_err(|e| Utf8Error { valid_up_to: self.valid + e.valid_up_to })?;
         }
         Ok(())
+    }
+
+    /// A message may be kept for long: what it does not use should not be kept with it. Below an
+    /// eighth that is not worth the copy that some allocators make.
+    fn shrink(&mut self) {
+        if self.octets.capacity() - self.octets.len() > self.octets.len() / 8 {
+            self.octets.shrink_to_fit();
+        }
+    }
+}
+
+/// Part of the unused capacity of a vector. It never grows: `Vec` as a [`BufMut`] would.
+struct Spare<'a> {
+    octets: &'a mut Vec<u8>,
+    // INVARIANT: at most the unused capacity of `octets`.
+    room: usize,
+}
+
+// SAFETY: `chunk_mut` returns the same unused capacity until `advance_mut` counts it as used.
+unsafe impl BufMut for Spare<'_> {
+    fn remaining_mut(&self) -> usize {
+        self.room
+    }
+
+    unsafe fn advance_mut(&mut self, count: usize) {
+        assert!(count <= self.room, "cannot advance by {count}: there is room for {}", self.room);
+        self.room -= count;
+        // SAFETY: `room` was within the capacity; the caller has written `count` octets.
+        unsafe { self.octets.set_len(self.octets.len() + count) };
+    }
+
+    fn chunk_mut(&mut self) -> &mut UninitSlice {
+        UninitSlice::uninit(&mut self.octets.spare_capacity_mut()[..self.room])
     }
 }
