@@ -10,11 +10,13 @@ mod code;
 pub mod connection;
 mod error;
 pub mod extension;
+pub mod handshake;
 mod header;
 mod limits;
 mod message;
 mod opcode;
 mod role;
+mod uri;
 
 pub use close::{CloseCode, CloseFrame};
 pub use code::ErrorCode;
@@ -26,3 +28,4 @@ pub use limits::Limits;
 pub use message::Message;
 pub use opcode::Opcode;
 pub use role::Role;
+pub use uri::Target;

@@ -6,10 +6,9 @@
 
 use crate::pump::Shared;
 use std::cell::{Cell, RefCell};
-use std::future::Future;
-use std::pin::Pin;
+use std::future::{Future, poll_fn};
+use std::pin::pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 
 thread_local! {
     static DEPTH: Cell<u32> = const { Cell::new(0) };
@@ -33,23 +32,9 @@ thread_local! {
 /// .await
 /// # }
 /// ```
-pub fn batch<F: Future>(future: F) -> Batch<F> {
-    Batch { future: Box::pin(future) }
-}
-
-/// The future of [`batch()`].
-#[derive(Debug)]
-#[must_use = "futures do nothing unless polled"]
-pub struct Batch<F> {
-    future: Pin<Box<F>>,
-}
-
-impl<F: Future> Future for Batch<F> {
-    type Output = F::Output;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
-        gather(|| self.future.as_mut().poll(cx))
-    }
+pub async fn batch<F: Future>(future: F) -> F::Output {
+    let mut future = pin!(future);
+    poll_fn(|cx| gather(|| future.as_mut().poll(cx))).await
 }
 
 /// Runs `step`; what it sends leaves when it returns (or panics).

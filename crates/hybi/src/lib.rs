@@ -2,21 +2,25 @@
 #![forbid(unsafe_code)]
 
 mod batch;
+pub mod client;
 mod error;
 mod pool;
 mod pump;
 mod random;
+pub mod server;
 mod split;
 mod stream;
 mod transport;
 mod websocket;
 
-pub use batch::{Batch, batch};
+pub use batch::batch;
+pub use client::{Client, connect, connect_over};
 pub use error::{Error, HandshakeError, IoError};
 pub use hybi_proto::{
     CloseCode, CloseFrame, ErrorCode, ErrorDetail, Event, Limits, Message, Options,
     PreparedMessage, Utf8Bytes,
 };
 pub use pump::TrySendError;
+pub use server::{Server, accept};
 pub use split::{Reader, Writer};
 pub use websocket::WebSocket;

@@ -20,6 +20,7 @@ use hybi_proto::connection::{Outgoing, Receiver, Sender};
 use hybi_proto::{Connection, ErrorCode, Event, Message, Options, PreparedMessage};
 use std::future::{Future, poll_fn};
 use std::io::{self, IoSlice};
+use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker, ready};
@@ -37,7 +38,7 @@ const SLICES: usize = 64;
 const DIRECT_READ: usize = CHUNK;
 
 /// How long, and for how many octets, a peer that broke the rules is still listened to.
-const LINGER: Duration = Duration::from_secs(2);
+pub(crate) const LINGER: Duration = Duration::from_secs(2);
 const LINGER_OCTETS: u64 = 16 * 1024 * 1024;
 
 const WRITE_FAILED: &str = "writing to the connection failed";
@@ -49,6 +50,7 @@ pub(crate) struct Shared {
     send: Mutex<Send>,
     io: Mutex<Transport>,
     options: Arc<Options>,
+    subprotocol: Option<Box<str>>,
 }
 
 /// What only the reader needs.
@@ -97,6 +99,7 @@ impl Shared {
         connection: Connection,
         transport: Transport,
         options: Arc<Options>,
+        subprotocol: Option<String>,
         early: &[u8],
     ) -> Arc<Self> {
         let (receiver, sender) = connection.split();
@@ -120,7 +123,18 @@ impl Shared {
             }),
             io: Mutex::new(transport),
             options,
+            subprotocol: subprotocol.map(String::into_boxed_str),
         })
+    }
+
+    /// The subprotocol that was agreed on.
+    pub(crate) fn subprotocol(&self) -> Option<&str> {
+        self.subprotocol.as_deref()
+    }
+
+    /// The address of the peer, over TCP.
+    pub(crate) fn peer_addr(&self) -> Option<SocketAddr> {
+        lock(&self.io).peer_addr()
     }
 
     // ---- receiving ----
@@ -678,18 +692,20 @@ impl Drop for Shared {
             return;
         }
         let io = self.io.get_mut().unwrap_or_else(PoisonError::into_inner);
-        let transport = std::mem::replace(io, Transport::Closed);
+        let mut transport = std::mem::replace(io, Transport::Closed);
         if let (false, Ok(runtime)) =
             (matches!(transport, Transport::Closed), tokio::runtime::Handle::try_current())
         {
-            runtime.spawn(tokio::time::timeout(LINGER, drop_input(transport)));
+            runtime.spawn(tokio::time::timeout(LINGER, async move {
+                drop_input(&mut transport).await;
+            }));
         }
     }
 }
 
-async fn drop_input(mut transport: Transport) {
+pub(crate) async fn drop_input(transport: &mut Transport) {
     let mut sink = tokio::io::sink();
-    let mut input = (&mut transport).take(LINGER_OCTETS);
+    let mut input = transport.take(LINGER_OCTETS);
     let _ = tokio::io::copy(&mut input, &mut sink).await;
 }
 

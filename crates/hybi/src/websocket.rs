@@ -174,6 +174,16 @@ impl WebSocket {
         self.shared.is_open()
     }
 
+    /// The subprotocol that both sides agreed on. `ws`: `protocol`.
+    pub fn subprotocol(&self) -> Option<&str> {
+        self.shared.subprotocol()
+    }
+
+    /// The address of the other end of the TCP connection; `None` over anything but plain TCP.
+    pub fn peer_addr(&self) -> Option<std::net::SocketAddr> {
+        self.shared.peer_addr()
+    }
+
     /// A handle that sends from anywhere: cloneable, for any task.
     ///
     /// ```

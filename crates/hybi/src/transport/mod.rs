@@ -4,6 +4,7 @@
 //! whatever a proxy makes of them.
 
 use std::io::{self, IoSlice};
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -40,6 +41,14 @@ impl Transport {
         match stream {
             Some(stream) => Transport::Other(Box::pin(stream)),
             None => Transport::Closed,
+        }
+    }
+
+    /// The address of the peer, over TCP.
+    pub(crate) fn peer_addr(&self) -> Option<SocketAddr> {
+        match self {
+            Transport::Tcp(stream) => stream.peer_addr().ok(),
+            _ => None,
         }
     }
 

@@ -1,0 +1,346 @@
+//! [`Acceptor`]: the server's side of the opening handshake, and the decisions before the 101.
+
+use super::request::Request;
+use crate::error::Error;
+use crate::pump::{self, Shared};
+use crate::transport::Transport;
+use crate::websocket::WebSocket;
+use http::{HeaderMap, Response, StatusCode};
+use hybi_proto::extension::Extensions;
+use hybi_proto::handshake::{HeadLimits, Refusal, ServerHandshake, Upgrade, encode_response};
+use hybi_proto::{Connection, ErrorCode, Options};
+use std::future::Future;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+
+/// Octets read at once while the request arrives.
+const READ: usize = 2048;
+
+type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+type Authorize = dyn for<'a> Fn(&'a Request) -> Boxed<'a, Result<(), Refusal>> + Send + Sync;
+type SelectSubprotocol = dyn Fn(&[String], &Request) -> Option<String> + Send + Sync;
+type ResponseHeaders = dyn Fn(&Request, &mut HeaderMap) + Send + Sync;
+type Http = dyn Fn(&Request) -> Response<Vec<u8>> + Send + Sync;
+
+/// Decides over opening handshakes and answers them.
+///
+/// Cloning is cheap. The defaults: every path and every origin is accepted, no subprotocol is
+/// chosen unless the client offers one that was named here, and the client has 10 s to send its
+/// request.
+#[derive(Clone)]
+pub struct Acceptor {
+    pub(super) options: Arc<Options>,
+    timeout: Option<Duration>,
+    head_limits: HeadLimits,
+    rules: Arc<Rules>,
+}
+
+/// What was decided in advance, each only if it was asked for.
+#[derive(Clone, Default)]
+struct Rules {
+    path: Option<String>,
+    select_subprotocol: Option<Arc<SelectSubprotocol>>,
+    authorize: Option<Arc<Authorize>>,
+    response_headers: Option<Arc<ResponseHeaders>>,
+    http: Option<Arc<Http>>,
+}
+
+impl Acceptor {
+    /// An acceptor with the defaults.
+    pub fn new() -> Self {
+        Acceptor {
+            options: Arc::new(Options::new()),
+            timeout: Some(Duration::from_secs(10)),
+            head_limits: HeadLimits::new(),
+            rules: Arc::default(),
+        }
+    }
+
+    fn rule(mut self, set: impl FnOnce(&mut Rules)) -> Self {
+        set(Arc::make_mut(&mut self.rules));
+        self
+    }
+
+    /// What the connections may do, and for how long.
+    pub fn options(mut self, options: Options) -> Self {
+        self.options = Arc::new(options);
+        self
+    }
+
+    /// How long the client may take to send its request (default 10 s).
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = Some(timeout);
+        self
+    }
+
+    /// Lets the client take as long as it wants to send its request.
+    pub fn no_timeout(mut self) -> Self {
+        self.timeout = None;
+        self
+    }
+
+    /// How large the request may be (default 16 KiB and 100 headers; more is refused with 431).
+    pub fn head_limits(mut self, limits: HeadLimits) -> Self {
+        self.head_limits = limits;
+        self
+    }
+
+    /// Accepts connections on this path only; others are refused with 404. `ws`: `path`.
+    pub fn path(self, path: impl Into<String>) -> Self {
+        let path = path.into();
+        self.rule(|rules| rules.path = Some(path))
+    }
+
+    /// The subprotocols spoken here: the first one that the client offers and that is among them is
+    /// chosen; none if there is no such.
+    pub fn subprotocols<I>(self, names: I) -> Self
+    where
+        I: IntoIterator,
+        I::Item: Into<String>,
+    {
+        let names: Vec<String> = names.into_iter().map(Into::into).collect();
+        self.select_subprotocol(move |offered, _| {
+            offered.iter().find(|name| names.contains(name)).cloned()
+        })
+    }
+
+    /// Chooses one of the offered subprotocols, or none. `ws`: `handleProtocols`.
+    pub fn select_subprotocol(
+        self,
+        select: impl Fn(&[String], &Request) -> Option<String> + Send + Sync + 'static,
+    ) -> Self {
+        self.rule(|rules| rules.select_subprotocol = Some(Arc::new(select)))
+    }
+
+    /// Decides whether the client may connect; a [`Refusal`] says with which status, headers and
+    /// body it is told that it may not. `ws`: `verifyClient`.
+    ///
+    /// ```
+    /// use hybi::server::{Acceptor, Refusal};
+    /// let acceptor = Acceptor::new().authorize(|request| {
+    ///     let known = request.header("authorization") == Some("Bearer secret");
+    ///     async move {
+    ///         if known {
+    ///             return Ok(());
+    ///         }
+    ///         Err(Refusal::new(http::StatusCode::UNAUTHORIZED, "a token is needed"))
+    ///     }
+    /// });
+    /// ```
+    pub fn authorize<F, Fut>(self, decide: F) -> Self
+    where
+        F: Fn(&Request) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<(), Refusal>> + Send + 'static,
+    {
+        self.rule(|rules| {
+            rules.authorize = Some(Arc::new(move |request| Box::pin(decide(request))));
+        })
+    }
+
+    /// Adds headers to the 101, for example `Set-Cookie`. `ws`: the event `headers`.
+    pub fn response_headers(
+        self,
+        add: impl Fn(&Request, &mut HeaderMap) + Send + Sync + 'static,
+    ) -> Self {
+        self.rule(|rules| rules.response_headers = Some(Arc::new(add)))
+    }
+
+    /// Answers requests that do not ask for a WebSocket, for example with a page (default: 426).
+    /// The connection is closed after the response.
+    pub fn http(
+        self,
+        answer: impl Fn(&Request) -> Response<Vec<u8>> + Send + Sync + 'static,
+    ) -> Self {
+        self.rule(|rules| rules.http = Some(Arc::new(answer)))
+    }
+
+    /// Reads the client's request from `stream`, decides, and answers.
+    ///
+    /// # Cancel safety
+    /// Dropping the future drops the stream.
+    ///
+    /// # Errors
+    /// [`Error::Handshake`] if the request was refused or is not a WebSocket's; the client has been
+    /// told why. [`Error::Timeout`] if it did not come in time, [`Error::Io`].
+    pub async fn accept<S>(&self, stream: S) -> Result<(WebSocket, Request), Error>
+    where
+        S: AsyncRead + AsyncWrite + Send + 'static,
+    {
+        self.accept_transport(Transport::new(stream)).await
+    }
+
+    pub(super) async fn accept_transport(
+        &self,
+        mut transport: Transport,
+    ) -> Result<(WebSocket, Request), Error> {
+        let peer = transport.peer_addr();
+        let Some(timeout) = self.timeout else {
+            return self.handshake(transport, peer).await;
+        };
+        match tokio::time::timeout(timeout, self.handshake_on(&mut transport, peer)).await {
+            Ok(result) => result.map(|open| self.open(open, transport)),
+            Err(_) => Err(Error::timeout(
+                ErrorCode::HandshakeTimeout,
+                format!("the client did not finish its opening handshake within {timeout:?}"),
+            )),
+        }
+    }
+
+    async fn handshake(
+        &self,
+        mut transport: Transport,
+        peer: Option<SocketAddr>,
+    ) -> Result<(WebSocket, Request), Error> {
+        let open = self.handshake_on(&mut transport, peer).await?;
+        Ok(self.open(open, transport))
+    }
+
+    fn open(&self, open: Opened, transport: Transport) -> (WebSocket, Request) {
+        let connection = Connection::server(&open.extensions, &self.options);
+        let shared =
+            Shared::new(connection, transport, self.options.clone(), open.subprotocol, &open.early);
+        (WebSocket::new(shared), open.request)
+    }
+
+    async fn handshake_on(
+        &self,
+        transport: &mut Transport,
+        peer: Option<SocketAddr>,
+    ) -> Result<Opened, Error> {
+        let mut handshake = ServerHandshake::new(self.head_limits);
+        let mut octets = [0; READ];
+        loop {
+            let read = transport.read(&mut octets).await.map_err(read_failed)?;
+            if read == 0 {
+                return Err(handshake.receive_eof().into());
+            }
+            let mut input = &octets[..read];
+            match handshake.receive(&mut input) {
+                Ok(None) => {}
+                Ok(Some(head)) => {
+                    let request = Request::new(head, peer);
+                    return self.decide(transport, request, input).await;
+                }
+                Err(refusal) => return Err(refuse(transport, refusal).await),
+            }
+        }
+    }
+
+    async fn decide(
+        &self,
+        transport: &mut Transport,
+        request: Request,
+        early: &[u8],
+    ) -> Result<Opened, Error> {
+        let rules = &*self.rules;
+        if let Some(http) = &rules.http {
+            if !request.headers().contains_key(http::header::UPGRADE) {
+                let response = http(&request);
+                let status = response.status();
+                respond(transport, &response).await?;
+                return Err(plain_request(status));
+            }
+        }
+        let (upgrade, subprotocol) = match self.check(&request).await {
+            Ok(agreed) => agreed,
+            Err(refusal) => return Err(refuse(transport, refusal).await),
+        };
+        let mut headers = HeaderMap::new();
+        if let Some(add) = &rules.response_headers {
+            add(&request, &mut headers);
+        }
+        let (negotiated, response) = upgrade.respond(subprotocol.as_deref(), None, &headers)?;
+        respond(transport, &response.map(|()| [0; 0])).await?;
+        Ok(Opened {
+            request,
+            subprotocol: negotiated.subprotocol,
+            extensions: Extensions::default(),
+            early: early.into(),
+        })
+    }
+
+    async fn check(&self, request: &Request) -> Result<(Upgrade, Option<String>), Refusal> {
+        let rules = &*self.rules;
+        let upgrade = Upgrade::of(request)?;
+        if let Some(path) = &rules.path {
+            if request.uri().path() != path {
+                return Err(Refusal::new(StatusCode::NOT_FOUND, "no WebSocket here"));
+            }
+        }
+        if let Some(authorize) = &rules.authorize {
+            authorize(request).await?;
+        }
+        let offered = upgrade.subprotocols();
+        let subprotocol = match &rules.select_subprotocol {
+            Some(select) if !offered.is_empty() => select(offered, request),
+            _ => None,
+        };
+        Ok((upgrade, subprotocol))
+    }
+}
+
+impl Default for Acceptor {
+    fn default() -> Self {
+        Acceptor::new()
+    }
+}
+
+impl std::fmt::Debug for Acceptor {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Acceptor")
+            .field("options", &self.options)
+            .field("timeout", &self.timeout)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What the handshake has agreed on.
+struct Opened {
+    request: Request,
+    subprotocol: Option<String>,
+    extensions: Extensions,
+    /// Octets that came together with the request.
+    early: Box<[u8]>,
+}
+
+fn read_failed(error: std::io::Error) -> Error {
+    Error::io(ErrorCode::Io, "reading the opening handshake failed", error)
+}
+
+fn plain_request(status: StatusCode) -> Error {
+    let text = format!("a plain HTTP request was answered with {status}");
+    Error::handshake(hybi_proto::ErrorDetail::new(ErrorCode::InvalidUpgradeHeader, text))
+}
+
+async fn respond<B: AsRef<[u8]>>(
+    transport: &mut Transport,
+    response: &Response<B>,
+) -> Result<(), Error> {
+    let mut octets = Vec::with_capacity(256);
+    encode_response(response, &mut octets);
+    let write = async {
+        transport.write_all(&octets).await?;
+        transport.flush().await
+    };
+    write.await.map_err(|error| {
+        Error::io(ErrorCode::Io, "answering the opening handshake failed", error)
+    })?;
+    if response.status() != StatusCode::SWITCHING_PROTOCOLS {
+        // The rest of what the client sends is read, so that closing does not reset the connection
+        // before it has read the answer.
+        let _ = transport.shutdown().await;
+        let _ = tokio::time::timeout(pump::LINGER, pump::drop_input(transport)).await;
+    }
+    Ok(())
+}
+
+/// Tells the client why not.
+async fn refuse(transport: &mut Transport, refusal: Refusal) -> Error {
+    let error = refusal.error().clone().into();
+    // The refusal is what matters to the caller, not that the client has gone meanwhile.
+    let _ = respond(transport, &refusal.into_response()).await;
+    error
+}
