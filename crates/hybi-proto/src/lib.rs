@@ -8,10 +8,12 @@
 mod close;
 mod code;
 mod error;
+pub mod handshake;
 mod limits;
 mod message;
 mod opcode;
 mod role;
+mod uri;
 
 pub use close::{CloseCode, CloseFrame};
 pub use code::ErrorCode;
@@ -21,3 +23,4 @@ pub use limits::Limits;
 pub use message::Message;
 pub use opcode::Opcode;
 pub use role::Role;
+pub use uri::Target;

@@ -1,0 +1,1 @@
+//! `Sec-WebSocket-Protocol` (RFC 6455 §11.3.4).
