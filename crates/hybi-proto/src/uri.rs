@@ -1,9 +1,17 @@
 //! [`Target`]: what a WebSocket URL says (RFC 6455 §3).
+//!
+//! The grammar is that of RFC 3986, with the repairs that browsers make (WHATWG URL) where they
+//! cannot change where a URL leads; what could is refused.
 
-use crate::error::Error;
-use std::net::IpAddr;
+use crate::code::ErrorCode;
+use crate::error::{Error, ErrorDetail};
+use data_encoding::BASE64;
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// Where to connect to, and what to ask for there.
+///
+/// `Display` and `Debug` show the URL without user info, so that no password gets into a log.
 ///
 /// ```
 /// use hybi_proto::Target;
@@ -12,8 +20,35 @@ use std::net::IpAddr;
 /// assert_eq!(target.path_and_query(), "/chat?room=1");
 /// # Ok::<(), hybi_proto::Error>(())
 /// ```
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Target {}
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Target {
+    endpoint: Endpoint,
+    path_and_query: String,
+    authorization: Option<String>,
+}
+
+/// What is dialled.
+#[derive(Clone, PartialEq, Eq, Hash)]
+enum Endpoint {
+    Tcp { secure: bool, host: Host, port: u16 },
+    Unix { path: String },
+}
+
+/// A host name in lower case, or an IP address without brackets.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct Host {
+    pub(crate) text: String,
+    pub(crate) ip: Option<IpAddr>,
+}
+
+/// What RFC 3986 §3.2 calls the authority.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Authority {
+    /// User name and password, percent-decoded.
+    pub(crate) user_info: Option<(Vec<u8>, Vec<u8>)>,
+    pub(crate) host: Host,
+    pub(crate) port: Option<u16>,
+}
 
 impl Target {
     /// Parses a URL: `ws`, `wss`, `http` (meaning `ws`), `https` (meaning `wss`), or
@@ -27,53 +62,130 @@ impl Target {
     /// [`Error::Usage`] with `WS_ERR_INVALID_URL`; the message says what is wrong. A fragment, a
     /// control character, an unusable port and a host with non-ASCII letters are refused.
     pub fn parse(url: &str) -> Result<Self, Error> {
-        unimplemented!("{url}")
+        Target::parse_text(url)
+            .map_err(|text| Error::Usage(ErrorDetail::new(ErrorCode::InvalidUrl, text)))
+    }
+
+    fn parse_text(url: &str) -> Result<Self, String> {
+        refuse_characters(url)?;
+        let Some((scheme, rest)) = split_scheme(url) else {
+            return Err("the URL has no scheme; it must begin with ws:// or wss://".to_owned());
+        };
+        let secure = match scheme.to_ascii_lowercase().as_str() {
+            "ws" | "http" => false,
+            "wss" | "https" => true,
+            "ws+unix" => return Target::parse_unix(rest),
+            other => return Err(unknown_scheme(other, rest, url)),
+        };
+        let Some(rest) = rest.strip_prefix("//") else {
+            return Err(format!("the URL's scheme must be followed by //, as in {scheme}://host/"));
+        };
+        let authority_end = rest.find(['/', '?']).unwrap_or(rest.len());
+        let (authority, path_and_query) = rest.split_at(authority_end);
+        let Authority { user_info, host, port } = Authority::parse(authority)?;
+        let port = port.unwrap_or(default_port(secure));
+        Ok(Target {
+            endpoint: Endpoint::Tcp { secure, host, port },
+            path_and_query: normal_path_and_query(path_and_query)?,
+            authorization: user_info.map(|(user, password)| basic(&user, &password)),
+        })
+    }
+
+    /// The rest of `ws+unix:/path/to.sock:/path?query`.
+    fn parse_unix(rest: &str) -> Result<Self, String> {
+        // WHATWG: an empty authority may be written out.
+        let rest = match rest.strip_prefix("//") {
+            Some(path) if path.starts_with('/') => path,
+            Some(_) => {
+                return Err("a ws+unix URL has no host; write ws+unix:/path/to.sock:/path".into());
+            }
+            None => rest,
+        };
+        let (path, query) = rest.split_at(rest.find('?').unwrap_or(rest.len()));
+        let (socket, path) = path.split_once(':').unwrap_or((path, ""));
+        if socket.is_empty() {
+            return Err("the ws+unix URL has no path of a socket".to_owned());
+        }
+        if !path.is_empty() && !path.starts_with('/') {
+            return Err(format!(
+                "the path {path:?} after the socket of a ws+unix URL must begin with / (write a \
+                 colon in the path of the socket as %3A)"
+            ));
+        }
+        let decoded = String::from_utf8(percent_decode(socket))
+            .map_err(|_| "the path of the socket is not UTF-8".to_owned())?;
+        if decoded.contains('\0') {
+            return Err("the path of the socket has a NUL character".to_owned());
+        }
+        Ok(Target {
+            endpoint: Endpoint::Unix { path: decoded },
+            path_and_query: normal_path_and_query(&format!("{path}{query}"))?,
+            authorization: None,
+        })
     }
 
     /// Whether TLS is to be used (`wss`, `https`).
     pub fn secure(&self) -> bool {
-        unimplemented!()
+        matches!(self.endpoint, Endpoint::Tcp { secure: true, .. })
     }
 
     /// The host name in lower case, or the IP address, without brackets; `localhost` for a Unix
     /// socket.
     pub fn host(&self) -> &str {
-        unimplemented!()
+        match &self.endpoint {
+            Endpoint::Tcp { host, .. } => &host.text,
+            Endpoint::Unix { .. } => "localhost",
+        }
     }
 
     /// The host if it is an IP address.
     pub fn ip(&self) -> Option<IpAddr> {
-        unimplemented!()
+        match &self.endpoint {
+            Endpoint::Tcp { host, .. } => host.ip,
+            Endpoint::Unix { .. } => None,
+        }
     }
 
     /// The port; 80 or 443 if the URL has none.
     pub fn port(&self) -> u16 {
-        unimplemented!()
+        match self.endpoint {
+            Endpoint::Tcp { port, .. } => port,
+            Endpoint::Unix { .. } => default_port(false),
+        }
     }
 
     /// The value of `Host`: an IPv6 address in brackets, the default port omitted.
     pub fn host_header(&self) -> String {
-        unimplemented!()
+        match &self.endpoint {
+            Endpoint::Tcp { secure, host, port } if *port == default_port(*secure) => {
+                host.in_brackets()
+            }
+            Endpoint::Tcp { host, port, .. } => format!("{}:{port}", host.in_brackets()),
+            Endpoint::Unix { .. } => "localhost".to_owned(),
+        }
     }
 
     /// What to request: begins with `/`, and holds only visible ASCII characters.
     pub fn path_and_query(&self) -> &str {
-        unimplemented!()
+        &self.path_and_query
     }
 
     /// The path of the Unix socket, percent-decoded; `None` for TCP.
     pub fn unix_path(&self) -> Option<&str> {
-        unimplemented!()
+        match &self.endpoint {
+            Endpoint::Unix { path } => Some(path),
+            Endpoint::Tcp { .. } => None,
+        }
     }
 
-    /// The value of `Authorization` that the URL's user info makes.
+    /// The value of `Authorization` that the URL's user info makes (RFC 7617).
     pub fn authorization(&self) -> Option<&str> {
-        unimplemented!()
+        self.authorization.as_deref()
     }
 
     /// Whether both are the same place to trust: scheme, host and port, or the same Unix socket.
     pub fn same_origin(&self, other: &Target) -> bool {
-        unimplemented!("{other:?}")
+        self.endpoint == other.endpoint
     }
 
     /// Resolves a `Location` (RFC 3986 §5.2), absolute or relative.
@@ -81,8 +193,337 @@ impl Target {
     /// User info is kept as long as the origin stays the same.
     ///
     /// # Errors
-    /// As for [`parse`](Target::parse), with `WS_ERR_INVALID_REDIRECT`.
+    /// [`Error::Handshake`] with `WS_ERR_INVALID_REDIRECT` for what [`parse`](Target::parse) would
+    /// refuse, and for a way from TCP to a Unix socket.
     pub fn join(&self, location: &str) -> Result<Self, Error> {
-        unimplemented!("{location}")
+        self.join_text(location).map_err(|text| {
+            Error::handshake(
+                ErrorCode::InvalidRedirect,
+                format!("the redirect cannot be followed: {text}"),
+            )
+        })
+    }
+
+    fn join_text(&self, location: &str) -> Result<Self, String> {
+        refuse_characters(location)?;
+        let mut target = match &self.endpoint {
+            _ if split_scheme(location).is_some() => Target::parse_text(location)?,
+            Endpoint::Tcp { secure, .. } if location.starts_with("//") => {
+                let scheme = if *secure { "wss" } else { "ws" };
+                Target::parse_text(&format!("{scheme}:{location}"))?
+            }
+            Endpoint::Unix { .. } if location.starts_with("//") => {
+                return Err("a location with a host needs a scheme after a Unix socket".to_owned());
+            }
+            _ => self.join_path(location)?,
+        };
+        // A server must not make its client talk to the services of the client's machine.
+        if target.unix_path().is_some() && self.unix_path().is_none() {
+            return Err("it leads from TCP to a Unix socket".to_owned());
+        }
+        if target.authorization.is_none() && self.same_origin(&target) {
+            target.authorization.clone_from(&self.authorization);
+        }
+        Ok(target)
+    }
+
+    /// A reference that has a path, a query, or neither.
+    fn join_path(&self, location: &str) -> Result<Self, String> {
+        let base = self.path_and_query.as_str();
+        let base_path = base.split('?').next().unwrap_or_default();
+        let resolved = match location.as_bytes() {
+            [] => base.to_owned(),
+            [b'/', ..] => location.to_owned(),
+            [b'?', ..] => format!("{base_path}{location}"),
+            _ => {
+                let directory = base_path.rfind('/').map_or("/", |end| &base_path[..=end]);
+                format!("{directory}{location}")
+            }
+        };
+        Ok(Target { path_and_query: normal_path_and_query(&resolved)?, ..self.clone() })
     }
 }
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.endpoint {
+            Endpoint::Tcp { secure, .. } => {
+                f.write_str(if *secure { "wss://" } else { "ws://" })?;
+                f.write_str(&self.host_header())?;
+            }
+            Endpoint::Unix { path } => {
+                f.write_str("ws+unix:")?;
+                f.write_str(&percent_encode(path, |b| b"%:?#".contains(&b) || in_path_set(b)))?;
+                f.write_str(":")?;
+            }
+        }
+        f.write_str(&self.path_and_query)
+    }
+}
+
+impl fmt::Debug for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Target({self})")
+    }
+}
+
+impl std::str::FromStr for Target {
+    type Err = Error;
+    fn from_str(url: &str) -> Result<Self, Error> {
+        Target::parse(url)
+    }
+}
+
+impl Authority {
+    /// Parses `user:password@host:port`.
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
+        let (user_info, host_and_port) = match text.split_once('@') {
+            Some((_, rest)) if rest.contains('@') => {
+                return Err(
+                    "there are several @ before the host; write one in user info as %40".to_owned()
+                );
+            }
+            Some((user_info, rest)) => (parse_user_info(user_info)?, rest),
+            None => (None, text),
+        };
+        let (host, port) = match host_and_port.strip_prefix('[') {
+            Some(rest) => {
+                let Some((address, rest)) = rest.split_once(']') else {
+                    return Err("the IPv6 address has no closing bracket".to_owned());
+                };
+                match rest.strip_prefix(':') {
+                    Some(port) => (Host::parse_ipv6(address)?, Some(port)),
+                    None if rest.is_empty() => (Host::parse_ipv6(address)?, None),
+                    None => return Err(format!("{rest:?} follows the IPv6 address")),
+                }
+            }
+            None => match host_and_port.split_once(':') {
+                Some((_, port)) if port.contains(':') => {
+                    return Err(format!(
+                        "{host_and_port:?} has several colons; write an IPv6 address in brackets"
+                    ));
+                }
+                Some((host, port)) => (Host::parse_name(host)?, Some(port)),
+                None => (Host::parse_name(host_and_port)?, None),
+            },
+        };
+        let port = port.map(parse_port).transpose()?;
+        Ok(Authority { user_info, host, port })
+    }
+}
+
+impl Host {
+    /// Parses a host that stands in brackets.
+    fn parse_ipv6(text: &str) -> Result<Self, String> {
+        if text.contains('%') {
+            return Err(format!("the IPv6 address {text:?} has a zone, which URLs do not know"));
+        }
+        let ip: Ipv6Addr =
+            text.parse().map_err(|_| format!("{text:?} in brackets is not an IPv6 address"))?;
+        Ok(Host { text: ip.to_string(), ip: Some(ip.into()) })
+    }
+
+    /// Parses a host that stands without brackets: a name, or an IPv4 address.
+    fn parse_name(text: &str) -> Result<Self, String> {
+        if text.is_empty() {
+            return Err("the URL has no host".to_owned());
+        }
+        if !text.is_ascii() {
+            return Err(format!("the host {text:?} is not ASCII; give it in punycode (xn--...)"));
+        }
+        if text.contains('%') {
+            return Err(format!("the host {text:?} is percent-encoded, which no host needs"));
+        }
+        let legal = |b: u8| b.is_ascii_alphanumeric() || b"-._".contains(&b);
+        if let Some(b) = text.bytes().find(|&b| !legal(b)) {
+            return Err(format!("the host {text:?} has the character {:?}", char::from(b)));
+        }
+        let text = text.to_ascii_lowercase();
+        // RFC 1035 §2.3.4, less the length octets; a trailing dot stands for the root.
+        let name = text.strip_suffix('.').unwrap_or(&text);
+        if name.len() > 253 || name.split('.').any(|label| label.is_empty() || label.len() > 63) {
+            return Err(format!("the host {text:?} has an empty or too long part"));
+        }
+        // WHATWG: what ends in a number is an IPv4 address. Browsers would read `127.1` and `0x7f.1`
+        // as 127.0.0.1; a resolver may, a filter before it may not.
+        let last = name.rsplit('.').next().unwrap_or_default();
+        let hex = last.strip_prefix("0x");
+        let is_number = last.bytes().all(|b| b.is_ascii_digit())
+            || hex.is_some_and(|hex| hex.bytes().all(|b| b.is_ascii_hexdigit()));
+        if !is_number {
+            return Ok(Host { text, ip: None });
+        }
+        let ip: Ipv4Addr = text.parse().map_err(|_| {
+            format!("the host {text:?} is neither a name nor an IPv4 address like 127.0.0.1")
+        })?;
+        Ok(Host { text, ip: Some(ip.into()) })
+    }
+
+    /// The host as it stands before a port.
+    pub(crate) fn in_brackets(&self) -> String {
+        match self.ip {
+            Some(IpAddr::V6(_)) => format!("[{}]", self.text),
+            _ => self.text.clone(),
+        }
+    }
+}
+
+const fn default_port(secure: bool) -> u16 {
+    if secure { 443 } else { 80 }
+}
+
+/// What no part of a URL may have, so that no message and no request line is forged by it.
+fn refuse_characters(url: &str) -> Result<(), String> {
+    // Browsers drop line breaks and tabs; here they come from a bug or from an attacker.
+    if let Some((at, c)) = url.char_indices().find(|(_, c)| c.is_control()) {
+        return Err(format!("the URL has the control character {c:?} at byte {at}"));
+    }
+    if url.contains('#') {
+        return Err("the URL has a fragment (#), which RFC 6455 §3 forbids; write # as %23".into());
+    }
+    Ok(())
+}
+
+/// RFC 3986 §3.1: `ALPHA *( ALPHA / DIGIT / "+" / "-" / "." ) ":"`.
+pub(crate) fn split_scheme(url: &str) -> Option<(&str, &str)> {
+    let (scheme, rest) = url.split_once(':')?;
+    let legal = |b: u8| b.is_ascii_alphanumeric() || b"+-.".contains(&b);
+    let begins = scheme.as_bytes().first().is_some_and(u8::is_ascii_alphabetic);
+    (begins && scheme.bytes().all(legal)).then_some((scheme, rest))
+}
+
+fn unknown_scheme(scheme: &str, rest: &str, url: &str) -> String {
+    let hint = if rest.starts_with(|c: char| c.is_ascii_digit()) {
+        format!(" (did you mean ws://{url} ?)")
+    } else {
+        String::new()
+    };
+    format!("the URL's scheme {scheme:?} is not one of ws, wss, http, https, ws+unix{hint}")
+}
+
+fn parse_port(digits: &str) -> Result<u16, String> {
+    if digits.is_empty() {
+        return Err("the port is empty; leave out the colon for the default port".to_owned());
+    }
+    let number = match digits.bytes().all(|b| b.is_ascii_digit()) {
+        true => digits.parse().unwrap_or(u32::MAX),
+        false => return Err(format!("the port {digits:?} is not a number")),
+    };
+    match u16::try_from(number) {
+        Ok(0) => Err("the port 0 cannot be connected to".to_owned()),
+        Ok(port) => Ok(port),
+        Err(_) => Err(format!("the port {digits} is larger than 65535")),
+    }
+}
+
+/// User name and password, percent-decoded; `None` if both are empty.
+fn parse_user_info(text: &str) -> Result<Option<(Vec<u8>, Vec<u8>)>, String> {
+    let (user, password) = text.split_once(':').unwrap_or((text, ""));
+    let (user, password) = (percent_decode(user), percent_decode(password));
+    if user.is_empty() && password.is_empty() {
+        return Ok(None);
+    }
+    // RFC 7617 §2: the first colon ends the user name; control characters are not allowed.
+    if user.contains(&b':') {
+        return Err("the user name has a colon, which Basic authentication cannot carry".into());
+    }
+    if user.iter().chain(&password).any(u8::is_ascii_control) {
+        return Err("the user info has a control character".to_owned());
+    }
+    Ok(Some((user, password)))
+}
+
+/// The credentials of Basic authentication (RFC 7617 §2).
+pub(crate) fn basic(user: &[u8], password: &[u8]) -> String {
+    format!("Basic {}", BASE64.encode(&[user, b":", password].concat()))
+}
+
+/// Brings a path (empty, or beginning with `/`) and query to the form that is sent.
+fn normal_path_and_query(text: &str) -> Result<String, String> {
+    let (path, query) = text.split_at(text.find('?').unwrap_or(text.len()));
+    if path.contains('\\') {
+        // Browsers read it as a slash, other programs do not.
+        return Err("the path has a backslash; write / or %5C".to_owned());
+    }
+    let mut normal = remove_dot_segments(&percent_encode(path, in_path_set));
+    if let Some(query) = query.strip_prefix('?') {
+        normal.push('?');
+        normal.push_str(&percent_encode(query, in_query_set));
+    }
+    Ok(normal)
+}
+
+/// RFC 3986 §5.2.4, with WHATWG's percent-encoded dots.
+fn remove_dot_segments(path: &str) -> String {
+    let mut kept: Vec<&str> = Vec::new();
+    let mut segments = path.strip_prefix('/').unwrap_or(path).split('/').peekable();
+    while let Some(segment) = segments.next() {
+        let dots = segment.to_ascii_lowercase().replace("%2e", ".");
+        let is_last = segments.peek().is_none();
+        match dots.as_str() {
+            "." | ".." => {
+                if dots == ".." {
+                    kept.pop();
+                }
+                if is_last {
+                    kept.push("");
+                }
+            }
+            _ => kept.push(segment),
+        }
+    }
+    format!("/{}", kept.join("/"))
+}
+
+/// WHATWG URL: the path percent-encode set.
+fn in_path_set(b: u8) -> bool {
+    !(0x21..=0x7e).contains(&b) || b"\"#<>?^`{}".contains(&b)
+}
+
+/// WHATWG URL: the special-query percent-encode set.
+fn in_query_set(b: u8) -> bool {
+    !(0x21..=0x7e).contains(&b) || b"\"#<>'".contains(&b)
+}
+
+fn percent_encode(text: &str, in_set: impl Fn(u8) -> bool) -> String {
+    let mut out = String::with_capacity(text.len());
+    for b in text.bytes() {
+        if in_set(b) {
+            out.push_str(&format!("%{b:02X}"));
+        } else {
+            // INVARIANT: the sets hold everything that is not ASCII.
+            out.push(char::from(b));
+        }
+    }
+    out
+}
+
+/// A percent sign that is not followed by two digits stands for itself, as in browsers.
+pub(crate) fn percent_decode(text: &str) -> Vec<u8> {
+    let mut out = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let [first, tail @ ..] = rest {
+        let octet = match rest {
+            [b'%', high, low, ..] => hex_digit(*high).zip(hex_digit(*low)),
+            _ => None,
+        };
+        match octet {
+            Some((high, low)) => {
+                out.push(high << 4 | low);
+                rest = &rest[3..];
+            }
+            None => {
+                out.push(*first);
+                rest = tail;
+            }
+        }
+    }
+    out
+}
+
+fn hex_digit(b: u8) -> Option<u8> {
+    char::from(b).to_digit(16).and_then(|digit| u8::try_from(digit).ok())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,4 +1,15 @@
 //! The head of an HTTP/1.1 message (RFC 9112): found incrementally, parsed once.
+//!
+//! Stricter than httparse, which takes bare line feeds and any number of empty lines before the
+//! first line. Called by both handshakes and by the CONNECT tunnel.
+
+use super::body::BodyLength;
+use super::headers::{is_tchar, shown};
+use http::{
+    HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri, header,
+};
+use std::borrow::Cow;
+use std::mem::MaybeUninit;
 
 /// The bounds on the head of a request or response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,4 +41,330 @@ impl Default for HeadLimits {
     fn default() -> Self {
         HeadLimits::new()
     }
+}
+
+/// Why a head is refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum HeadError {
+    /// It is not HTTP/1.
+    Malformed(Cow<'static, str>),
+    /// It is larger than the limits allow.
+    TooLarge(String),
+    /// It is HTTP, but of another major version.
+    OtherVersion(String),
+}
+
+impl HeadError {
+    pub(crate) fn into_text(self) -> Cow<'static, str> {
+        match self {
+            HeadError::Malformed(text) => text,
+            HeadError::TooLarge(text) | HeadError::OtherVersion(text) => text.into(),
+        }
+    }
+}
+
+fn malformed<T>(text: impl Into<Cow<'static, str>>) -> Result<T, HeadError> {
+    Err(HeadError::Malformed(text.into()))
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Request,
+    Response,
+}
+
+/// Where in the head the next octet stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum At {
+    Begin,
+    /// After the carriage return of an empty line before the request.
+    BeginCr,
+    Line,
+    LineCr,
+    LineBegin,
+    /// After the carriage return of the empty line that ends the head.
+    EndCr,
+}
+
+/// Gathers the octets of a head until its end, looking at each octet once.
+#[derive(Debug)]
+pub(crate) struct HeadReader {
+    kind: Kind,
+    limits: HeadLimits,
+    /// What arrived in earlier pieces; a head that arrives in one piece is never copied.
+    buffer: Vec<u8>,
+    at: At,
+    /// The octets of an empty line before the request.
+    skipped: usize,
+    lines: usize,
+}
+
+impl HeadReader {
+    pub(crate) fn new(kind: Kind, limits: HeadLimits) -> Self {
+        HeadReader { kind, limits, buffer: Vec::new(), at: At::Begin, skipped: 0, lines: 0 }
+    }
+
+    /// How many octets of an unfinished head have arrived.
+    pub(crate) fn buffered(&self) -> usize {
+        self.buffer.len()
+    }
+
+    /// Takes octets up to the end of the head and no further, and parses it once it is complete.
+    ///
+    /// `parse` is given the head and the number of its header lines. Afterwards the reader stands
+    /// at the beginning of another head. After an error it is of no more use.
+    pub(crate) fn receive<T>(
+        &mut self,
+        input: &mut &[u8],
+        parse: impl FnOnce(&[u8], usize) -> Result<T, HeadError>,
+    ) -> Result<Option<T>, HeadError> {
+        let Some(end) = self.find_end(input)? else {
+            self.buffer.extend_from_slice(input);
+            *input = &[];
+            return Ok(None);
+        };
+        let (last, rest) = input.split_at(end);
+        *input = rest;
+        let mut buffer = std::mem::take(&mut self.buffer);
+        let head = if buffer.is_empty() {
+            last
+        } else {
+            buffer.extend_from_slice(last);
+            &buffer
+        };
+        let parsed = parse(&head[self.skipped..], self.lines - 1)?;
+        *self = HeadReader::new(self.kind, self.limits);
+        Ok(Some(parsed))
+    }
+
+    /// Looks for the end of the head in the octets after the buffered ones.
+    fn find_end(&mut self, input: &[u8]) -> Result<Option<usize>, HeadError> {
+        let room = self.limits.max_size.saturating_sub(self.buffer.len());
+        let full = input.len() >= room;
+        for (i, &b) in input[..room.min(input.len())].iter().enumerate() {
+            self.at = match (self.at, b) {
+                // What most octets are comes first.
+                (At::Line, b' '..=b'~' | 0x80.. | b'\t') => At::Line,
+                (At::Line, b'\r') => At::LineCr,
+                (At::LineCr, b'\n') => {
+                    self.lines += 1;
+                    if self.lines > self.limits.max_headers.saturating_add(1) {
+                        return Err(HeadError::TooLarge(format!(
+                            "the head has more than {} headers",
+                            self.limits.max_headers
+                        )));
+                    }
+                    At::LineBegin
+                }
+                (At::LineBegin, b'\r') => At::EndCr,
+                (At::EndCr, b'\n') => return Ok(Some(i + 1)),
+
+                (At::Begin, _) => self.begin(b)?,
+                // RFC 9112 §2.2: a server should ignore an empty line before the request.
+                (At::BeginCr, b'\n') => {
+                    self.skipped = 2;
+                    At::Begin
+                }
+                // RFC 9112 §2.2: a recipient may take a bare LF for a line break; one that does
+                // sees other headers than a proxy that does not.
+                (At::LineCr | At::EndCr | At::BeginCr, _) => {
+                    return malformed("the head has a carriage return without a line feed");
+                }
+                (_, b'\n') => {
+                    return malformed("the head has a line feed without a carriage return");
+                }
+                // RFC 9112 §5.2: a server must reject obsolete line folding.
+                (At::LineBegin, b' ' | b'\t') => {
+                    return malformed("a header is folded over two lines (RFC 9112 §5.2)");
+                }
+                (_, 0..=0x1f | 0x7f) if b != b'\t' => {
+                    return malformed(format!("the head has the control character 0x{b:02x}"));
+                }
+                (At::LineBegin, _) | (At::Line, _) => At::Line,
+            };
+        }
+        if full {
+            return Err(HeadError::TooLarge(format!(
+                "the head is larger than {} bytes",
+                self.limits.max_size
+            )));
+        }
+        Ok(None)
+    }
+
+    /// The first octet tells other protocols apart, without waiting for a line break.
+    fn begin(&self, b: u8) -> Result<At, HeadError> {
+        match (self.kind, b) {
+            (Kind::Request, b'\r') if self.skipped == 0 => Ok(At::BeginCr),
+            (Kind::Request, _) if is_tchar(b) => Ok(At::Line),
+            (Kind::Response, b'H') => Ok(At::Line),
+            // RFC 8446 §5.1: a TLS record of the type handshake, or alert.
+            (Kind::Request, 0x16) => {
+                malformed("the client speaks TLS, but this port is plain HTTP (use ws://)")
+            }
+            (Kind::Response, 0x15 | 0x16) => {
+                malformed("the server speaks TLS on this port, not plain HTTP (use wss://)")
+            }
+            (Kind::Request, _) => {
+                malformed(format!("this is not an HTTP request: it begins with {}", shown(&[b])))
+            }
+            (Kind::Response, _) => malformed(format!(
+                "the server does not speak HTTP: its answer begins with {}",
+                shown(&[b])
+            )),
+        }
+    }
+}
+
+/// Enough for nearly all heads, so that the list of their headers need not be allocated.
+const FEW: usize = 32;
+
+/// Parses the head of a request.
+pub(crate) fn parse_request(head: &[u8], lines: usize) -> Result<Request<()>, HeadError> {
+    let mut few = [const { MaybeUninit::uninit() }; FEW];
+    let mut many;
+    let slots = match few.get_mut(..lines) {
+        Some(slots) => slots,
+        None => {
+            many = vec![MaybeUninit::uninit(); lines];
+            &mut many[..]
+        }
+    };
+    let mut parsed = httparse::Request::new(&mut []);
+    match parsed.parse_with_uninit_headers(head, slots) {
+        Ok(httparse::Status::Complete(_)) => {}
+        Ok(httparse::Status::Partial) => return malformed("the request is not complete"),
+        Err(error) => return Err(request_error(head, error)),
+    }
+
+    let (Some(method), Some(path), Some(minor)) = (parsed.method, parsed.path, parsed.version)
+    else {
+        return malformed("the request line is malformed");
+    };
+    let mut request = Request::new(());
+    *request.method_mut() =
+        Method::from_bytes(method.as_bytes()).or_else(|_| malformed("the method is malformed"))?;
+    *request.uri_mut() = parse_request_target(path)?;
+    *request.version_mut() =
+        if minor == 0 { http::Version::HTTP_10 } else { http::Version::HTTP_11 };
+    *request.headers_mut() = collect_headers(parsed.headers)?;
+
+    check_host(request.version(), request.headers())?;
+    // RFC 9112 §6.3: a body of two lengths is how requests are smuggled past a proxy.
+    if BodyLength::of(request.headers()).is_none() {
+        return malformed(
+            "Content-Length is malformed, or contradicts itself or Transfer-Encoding",
+        );
+    }
+    Ok(request)
+}
+
+/// Parses the head of a response.
+pub(crate) fn parse_response(head: &[u8], lines: usize) -> Result<Response<()>, HeadError> {
+    let mut few = [const { MaybeUninit::uninit() }; FEW];
+    let mut many;
+    let slots = match few.get_mut(..lines) {
+        Some(slots) => slots,
+        None => {
+            many = vec![MaybeUninit::uninit(); lines];
+            &mut many[..]
+        }
+    };
+    let mut parsed = httparse::Response::new(&mut []);
+    let config = httparse::ParserConfig::default();
+    match config.parse_response_with_uninit_headers(&mut parsed, head, slots) {
+        Ok(httparse::Status::Complete(_)) => {}
+        Ok(httparse::Status::Partial) => return malformed("the response is not complete"),
+        Err(httparse::Error::Version | httparse::Error::Status | httparse::Error::Token) => {
+            return malformed(format!("the server does not speak HTTP/1.1: {}", first_line(head)));
+        }
+        Err(error) => return Err(header_error(error)),
+    }
+
+    let (Some(code), Some(minor)) = (parsed.code, parsed.version) else {
+        return malformed("the status line is malformed");
+    };
+    let mut response = Response::new(());
+    *response.status_mut() = StatusCode::from_u16(code)
+        .or_else(|_| malformed(format!("the status {code} is out of range")))?;
+    *response.version_mut() =
+        if minor == 0 { http::Version::HTTP_10 } else { http::Version::HTTP_11 };
+    *response.headers_mut() = collect_headers(parsed.headers)?;
+    Ok(response)
+}
+
+fn collect_headers(parsed: &[httparse::Header<'_>]) -> Result<HeaderMap, HeadError> {
+    let mut headers = HeaderMap::with_capacity(parsed.len().min(FEW));
+    for header in parsed {
+        let name = HeaderName::from_bytes(header.name.as_bytes())
+            .or_else(|_| malformed("a header name is malformed"))?;
+        let value = HeaderValue::from_bytes(header.value)
+            .or_else(|_| malformed(format!("the value of the header {name} is malformed")))?;
+        headers
+            .try_append(name, value)
+            .map_err(|_| HeadError::TooLarge("the head has too many headers".to_owned()))?;
+    }
+    Ok(headers)
+}
+
+fn parse_request_target(target: &str) -> Result<Uri, HeadError> {
+    // RFC 3986 §2: a URI is ASCII. `http::Uri` would take UTF-8, and drop a fragment.
+    if !target.is_ascii() {
+        return malformed("the request target has characters that are not ASCII");
+    }
+    if target.contains('#') {
+        return malformed("the request target has a fragment");
+    }
+    Uri::try_from(target).or_else(|_| malformed("the request target is malformed"))
+}
+
+/// RFC 9112 §3.2: exactly one Host in HTTP/1.1, else 400.
+pub(crate) fn check_host(version: http::Version, headers: &HeaderMap) -> Result<(), HeadError> {
+    let mut hosts = headers.get_all(header::HOST).iter();
+    let Some(host) = hosts.next() else {
+        if version < http::Version::HTTP_11 {
+            return Ok(());
+        }
+        return malformed("the Host header is missing");
+    };
+    if hosts.next().is_some() {
+        return malformed("there are several Host headers");
+    }
+    let legal = |b: &u8| b.is_ascii_alphanumeric() || b"-._~!$&'()*+;=%:[]".contains(b);
+    if !host.as_bytes().iter().all(legal) {
+        return malformed(format!("the Host header {} is malformed", shown(host.as_bytes())));
+    }
+    Ok(())
+}
+
+fn request_error(head: &[u8], error: httparse::Error) -> HeadError {
+    match error {
+        httparse::Error::Version if names_http_version(head) => HeadError::OtherVersion(format!(
+            "only HTTP/1.1 is spoken here, not as in {}",
+            first_line(head)
+        )),
+        httparse::Error::Version | httparse::Error::Token => HeadError::Malformed(
+            format!("the request line {} is malformed", first_line(head)).into(),
+        ),
+        error => header_error(error),
+    }
+}
+
+fn header_error(error: httparse::Error) -> HeadError {
+    HeadError::Malformed(match error {
+        httparse::Error::HeaderName => "a header name is malformed".into(),
+        httparse::Error::HeaderValue => "a header value is malformed".into(),
+        error => format!("the head is not HTTP/1.1: {error}").into(),
+    })
+}
+
+/// Whether the first line ends like a request line of some version of HTTP.
+fn names_http_version(head: &[u8]) -> bool {
+    let line = head.split(|&b| b == b'\r').next().unwrap_or_default();
+    matches!(line, [.., b' ', b'H', b'T', b'T', b'P', b'/', major, b'.', minor]
+        if major.is_ascii_digit() && minor.is_ascii_digit())
+}
+
+fn first_line(head: &[u8]) -> String {
+    shown(head.split(|&b| b == b'\r').next().unwrap_or_default())
 }

@@ -94,3 +94,6 @@ pub struct Negotiated {
     /// to say.
     pub extensions: Option<String>,
 }
+
+#[cfg(test)]
+mod tests;

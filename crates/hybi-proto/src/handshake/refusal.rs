@@ -1,7 +1,9 @@
 //! [`Refusal`]: why a request got no 101, for the client and for the log.
 
+use crate::code::ErrorCode;
 use crate::error::Error;
-use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
+use std::fmt;
 
 /// Why a request was refused, ready to be answered.
 ///
@@ -20,9 +22,25 @@ struct Inner {
 impl Refusal {
     /// A refusal by a rule of the server's own (`WS_ERR_HANDSHAKE_REFUSED`).
     ///
-    /// The reason is sent to the client.
+    /// The reason is sent to the client; without one the name of the status is.
+    ///
+    /// A status below 200 refuses nothing, and becomes 500.
     pub fn new(status: StatusCode, reason: impl Into<String>) -> Self {
-        unimplemented!("{status:?} {}", reason.into())
+        let mut reason = reason.into();
+        if reason.is_empty() {
+            reason = status.canonical_reason().unwrap_or("refused").to_owned();
+        }
+        Refusal::because(status, Error::handshake(ErrorCode::HandshakeRefused, reason))
+    }
+
+    /// A refusal because of this error, whose sentence is sent to the client.
+    ///
+    /// A status below 200 refuses nothing, and becomes 500.
+    pub fn because(status: StatusCode, error: Error) -> Self {
+        let status =
+            if status.is_informational() { StatusCode::INTERNAL_SERVER_ERROR } else { status };
+        let body = error.to_string();
+        Refusal(Box::new(Inner { status, headers: HeaderMap::new(), body, error }))
     }
 
     /// Adds a header to the response.
@@ -54,6 +72,21 @@ impl Refusal {
     /// The response; [`encode_response`](super::encode_response) adds the length and
     /// `Connection: close`, hyper does so itself.
     pub fn into_response(self) -> Response<String> {
-        unimplemented!()
+        let Inner { status, headers, body, .. } = *self.0;
+        let mut response = Response::new(body);
+        *response.status_mut() = status;
+        *response.headers_mut() = headers;
+        // The reason may quote the request: a browser must not take it for a page.
+        let plain = HeaderValue::from_static("text/plain; charset=utf-8");
+        response.headers_mut().entry(header::CONTENT_TYPE).or_insert(plain);
+        response
     }
 }
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.0.status, self.0.error)
+    }
+}
+
+impl std::error::Error for Refusal {}

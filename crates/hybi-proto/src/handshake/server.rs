@@ -1,7 +1,10 @@
 //! [`ServerHandshake`]: from octets to a request.
 
+use super::http1::{HeadError, HeadReader, Kind, parse_request};
 use super::{HeadLimits, Refusal};
-use http::Request;
+use crate::code::ErrorCode;
+use crate::error::Error;
+use http::{Request, StatusCode};
 
 /// Reads the head of a request from what arrives.
 ///
@@ -24,12 +27,14 @@ use http::Request;
 /// # Ok::<(), hybi_proto::Error>(())
 /// ```
 #[derive(Debug)]
-pub struct ServerHandshake {}
+pub struct ServerHandshake {
+    reader: HeadReader,
+}
 
 impl ServerHandshake {
     /// A handshake of which nothing has arrived yet.
     pub fn new(limits: HeadLimits) -> Self {
-        unimplemented!("{limits:?}")
+        ServerHandshake { reader: HeadReader::new(Kind::Request, limits) }
     }
 
     /// Takes what has arrived; `None` if more is needed.
@@ -37,10 +42,36 @@ impl ServerHandshake {
     /// `input` is advanced past exactly the head: what is left belongs to the connection.
     ///
     /// # Errors
-    /// The [`Refusal`] to answer with: 400 for what is not an HTTP/1.1 request, 431 if it is larger
+    /// The [`Refusal`] to answer with: 400 for what is not an HTTP/1 request, 431 if it is larger
     /// than the limits allow, 505 for another major version of HTTP. The connection is then of no
     /// more use.
     pub fn receive(&mut self, input: &mut &[u8]) -> Result<Option<Request<()>>, Refusal> {
-        unimplemented!("{input:?}")
+        self.reader.receive(input, parse_request).map_err(head_refusal)
     }
+
+    /// The error for a client that closes the connection before its request is complete.
+    pub fn receive_eof(&mut self) -> Error {
+        let text = match self.reader.buffered() {
+            0 => "the client closed the connection without a request".to_owned(),
+            count => format!("the client closed the connection after {count} bytes of its request"),
+        };
+        Error::handshake(ErrorCode::InvalidHandshake, text)
+    }
+}
+
+pub(super) fn head_refusal(error: HeadError) -> Refusal {
+    let (status, error) = match error {
+        HeadError::Malformed(text) => {
+            (StatusCode::BAD_REQUEST, Error::handshake(ErrorCode::InvalidHandshake, text))
+        }
+        HeadError::TooLarge(text) => (
+            StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+            Error::limit(ErrorCode::HandshakeTooLarge, text),
+        ),
+        HeadError::OtherVersion(text) => (
+            StatusCode::HTTP_VERSION_NOT_SUPPORTED,
+            Error::handshake(ErrorCode::InvalidHandshake, text),
+        ),
+    };
+    Refusal::because(status, error)
 }

@@ -1,8 +1,12 @@
 //! [`Upgrade`]: a request that is a valid opening handshake (RFC 6455 §4.2.1), and its answer.
 
-use super::{Negotiated, Refusal, SecWebSocketKey, Version};
+use super::body::BodyLength;
+use super::headers::{self, Once, once, shown};
+use super::server::head_refusal;
+use super::{Negotiated, Refusal, SecWebSocketKey, Version, http1, subprotocol};
+use crate::code::ErrorCode;
 use crate::error::Error;
-use http::{HeaderMap, Method, Request, Response};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
 
 /// A request that is a valid opening handshake: proof of the check, and what the client asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,7 +33,53 @@ impl Upgrade {
         version: http::Version,
         headers: &HeaderMap,
     ) -> Result<Self, Refusal> {
-        unimplemented!("{method:?} {version:?} {headers:?}")
+        // §4.2.1 1.
+        if method != Method::GET {
+            let text = format!("the opening handshake is a GET request, not {method}");
+            return Err(refuse(StatusCode::METHOD_NOT_ALLOWED, ErrorCode::InvalidHandshake, text)
+                .header(header::ALLOW, HeaderValue::from_static("GET")));
+        }
+        if version != http::Version::HTTP_11 {
+            let text = format!("the opening handshake is made in HTTP/1.1, not in {version:?}");
+            return Err(bad_request(ErrorCode::InvalidHandshake, text));
+        }
+        // §4.2.1 2.
+        http1::check_host(version, headers).map_err(head_refusal)?;
+        check_no_body(headers)?;
+        // §4.2.1 3.
+        check_upgrade(headers)?;
+        // §4.2.1 4.
+        if !headers::has_token(headers, header::CONNECTION, "upgrade") {
+            let text = match headers.get(header::CONNECTION) {
+                None => "the Connection header is missing".to_owned(),
+                Some(value) => {
+                    format!(
+                        "the Connection header {} does not contain Upgrade",
+                        shown(value.as_bytes())
+                    )
+                }
+            };
+            return Err(bad_request(ErrorCode::InvalidConnectionHeader, text));
+        }
+        // §4.2.1 5.
+        let key = read_key(headers)?;
+        // §4.2.1 6.
+        let version = read_version(headers)?;
+        // §4.2.1 7 to 9.
+        Ok(Upgrade {
+            version,
+            key,
+            origin: read_origin(headers, version.origin_header())?,
+            subprotocols: subprotocol::read_offer(headers)
+                .map_err(|text| bad_request(ErrorCode::InvalidSubprotocol, text))?,
+            extensions: headers::joined(headers, header::SEC_WEBSOCKET_EXTENSIONS).map_err(
+                |()| {
+                    let text =
+                        "the Sec-WebSocket-Extensions header has characters that are not ASCII";
+                    bad_request(ErrorCode::InvalidExtensions, text.to_owned())
+                },
+            )?,
+        })
     }
 
     /// [`check`](Upgrade::check) for a whole request.
@@ -76,6 +126,153 @@ impl Upgrade {
         extensions: Option<&str>,
         extra: &HeaderMap,
     ) -> Result<(Negotiated, Response<()>), Error> {
-        unimplemented!("{subprotocol:?} {extensions:?} {extra:?}")
+        let mut response = Response::new(());
+        *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+        let headers = response.headers_mut();
+        headers.reserve(5 + extra.len());
+        headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+        headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
+        headers.insert(header::SEC_WEBSOCKET_ACCEPT, own_value("accept", &self.key.accept())?);
+        if let Some(name) = subprotocol {
+            if !self.subprotocols.iter().any(|offer| offer == name) {
+                return Err(Error::usage(format!(
+                    "the subprotocol {} was not offered by the client (offered: {})",
+                    shown(name.as_bytes()),
+                    self.subprotocols.join(", ")
+                )));
+            }
+            headers.insert(header::SEC_WEBSOCKET_PROTOCOL, own_value("subprotocol", name)?);
+        }
+        if let Some(accepted) = extensions {
+            if self.extensions.is_none() {
+                return Err(Error::usage(format!(
+                    "the extension {} was not offered by the client",
+                    shown(accepted.as_bytes())
+                )));
+            }
+            headers.insert(header::SEC_WEBSOCKET_EXTENSIONS, own_value("extensions", accepted)?);
+        }
+        for (name, value) in extra {
+            if headers::is_owned(name) {
+                return Err(Error::usage(format!(
+                    "the header {name} belongs to the handshake and cannot be added to the response"
+                )));
+            }
+            headers.append(name, value.clone());
+        }
+        let negotiated = Negotiated {
+            version: self.version,
+            subprotocol: subprotocol.map(str::to_owned),
+            extensions: extensions.map(str::to_owned),
+        };
+        Ok((negotiated, response))
     }
+}
+
+fn own_value(what: &str, text: &str) -> Result<HeaderValue, Error> {
+    HeaderValue::from_str(text).map_err(|_| {
+        Error::usage(format!(
+            "the {what} {} has characters that a header cannot carry",
+            shown(text.as_bytes())
+        ))
+    })
+}
+
+fn refuse(status: StatusCode, code: ErrorCode, text: String) -> Refusal {
+    Refusal::because(status, Error::handshake(code, text))
+}
+
+fn bad_request(code: ErrorCode, text: String) -> Refusal {
+    refuse(StatusCode::BAD_REQUEST, code, text)
+}
+
+/// A body would be read as the first frames, so a handshake has none.
+fn check_no_body(headers: &HeaderMap) -> Result<(), Refusal> {
+    match BodyLength::of(headers) {
+        Some(BodyLength::Unstated | BodyLength::Known(0)) => Ok(()),
+        _ => Err(bad_request(
+            ErrorCode::InvalidHandshake,
+            "the opening handshake must have no body".to_owned(),
+        )),
+    }
+}
+
+fn check_upgrade(headers: &HeaderMap) -> Result<(), Refusal> {
+    let text = match once(headers, header::UPGRADE) {
+        Once::Value(value) if value.as_bytes().eq_ignore_ascii_case(b"websocket") => return Ok(()),
+        Once::Value(value) => {
+            format!("the Upgrade header is {}, not websocket", shown(value.as_bytes()))
+        }
+        Once::Repeated => "there are several Upgrade headers".to_owned(),
+        Once::Missing => {
+            let text = "this is a WebSocket endpoint: the Upgrade header is missing".to_owned();
+            // RFC 9110 §15.5.22: a 426 must say what to upgrade to, §7.8: and name the header that
+            // says so in Connection.
+            return Err(refuse(
+                StatusCode::UPGRADE_REQUIRED,
+                ErrorCode::InvalidUpgradeHeader,
+                text,
+            )
+            .header(header::UPGRADE, HeaderValue::from_static("websocket"))
+            .header(header::CONNECTION, HeaderValue::from_static("Upgrade, close")));
+        }
+    };
+    Err(bad_request(ErrorCode::InvalidUpgradeHeader, text))
+}
+
+fn read_key(headers: &HeaderMap) -> Result<SecWebSocketKey, Refusal> {
+    let text = match once(headers, header::SEC_WEBSOCKET_KEY) {
+        Once::Missing => "the Sec-WebSocket-Key header is missing".to_owned(),
+        // §11.3.1: it must not appear more than once.
+        Once::Repeated => "there are several Sec-WebSocket-Key headers".to_owned(),
+        Once::Value(value) => match SecWebSocketKey::from_header(value.as_bytes()) {
+            Some(key) => return Ok(key),
+            None => format!(
+                "the Sec-WebSocket-Key header {} is not 16 bytes in base64",
+                shown(value.as_bytes())
+            ),
+        },
+    };
+    Err(bad_request(ErrorCode::InvalidKeyHeader, text))
+}
+
+fn read_version(headers: &HeaderMap) -> Result<Version, Refusal> {
+    let refusal = match once(headers, header::SEC_WEBSOCKET_VERSION) {
+        Once::Missing => bad_request(
+            ErrorCode::InvalidVersionHeader,
+            "the Sec-WebSocket-Version header is missing".to_owned(),
+        ),
+        // §11.3.5: it must not appear more than once in a request.
+        Once::Repeated => bad_request(
+            ErrorCode::InvalidVersionHeader,
+            "there are several Sec-WebSocket-Version headers".to_owned(),
+        ),
+        Once::Value(value) => match Version::from_header(value.as_bytes()) {
+            Some(version) => return Ok(version),
+            None => {
+                let text = format!(
+                    "the Sec-WebSocket-Version header is {}; spoken here: {}",
+                    shown(value.as_bytes()),
+                    Version::SUPPORTED
+                );
+                // §4.4 has this status in its example; RFC 9110 §15.5.22 wants Upgrade with it.
+                refuse(StatusCode::UPGRADE_REQUIRED, ErrorCode::InvalidVersionHeader, text)
+                    .header(header::UPGRADE, HeaderValue::from_static("websocket"))
+                    .header(header::CONNECTION, HeaderValue::from_static("Upgrade, close"))
+            }
+        },
+    };
+    Err(refusal.header(header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static(Version::SUPPORTED)))
+}
+
+fn read_origin(headers: &HeaderMap, name: HeaderName) -> Result<Option<String>, Refusal> {
+    let text = match once(headers, name.clone()) {
+        Once::Missing => return Ok(None),
+        Once::Repeated => format!("there are several {name} headers"),
+        Once::Value(value) => match value.to_str() {
+            Ok(origin) => return Ok(Some(origin.to_owned())),
+            Err(_) => format!("the {name} header has characters that are not ASCII"),
+        },
+    };
+    Err(bad_request(ErrorCode::InvalidHandshake, text))
 }
