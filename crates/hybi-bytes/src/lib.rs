@@ -12,11 +12,7 @@ mod payload_buffer;
 pub mod utf8;
 mod utf8_bytes;
 
-<<<<<<< HEAD
-pub use mask::{copy_masked, mask, mask_append};
-=======
 pub use mask::{copy_masked, mask, mask_append, mask_append_bytes};
->>>>>>> bytes
 pub use payload_buffer::PayloadBuffer;
 pub use utf8::Utf8Error;
 pub use utf8_bytes::Utf8Bytes;

@@ -75,10 +75,3 @@ pub fn copy_masked(payload: &[u8], key: [u8; 4]) -> Bytes {
     mask_append(&mut copy, payload, key, 0);
     Bytes::from(copy)
 }
-
-/// Copies a masked payload into a new buffer, unmasking it.
-pub fn copy_masked(octets: &[u8], key: [u8; 4]) -> bytes::Bytes {
-    let mut out = Vec::with_capacity(octets.len());
-    mask_append(&mut out, octets, key, 0);
-    out.into()
-}

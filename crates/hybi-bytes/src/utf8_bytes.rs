@@ -92,14 +92,6 @@ impl Utf8Bytes {
         text.finish_text()
     }
 
-    /// Copies a masked text, unmasking and checking it.
-    ///
-    /// # Errors
-    /// [`Utf8Error`] if it is not valid UTF-8.
-    pub fn copy_masked(octets: &[u8], key: [u8; 4]) -> Result<Self, Utf8Error> {
-        Utf8Bytes::try_from(crate::copy_masked(octets, key))
-    }
-
     /// The text.
     #[inline]
     pub fn as_str(&self) -> &str {

@@ -177,7 +177,7 @@ impl Assembler {
         let Some(partial) = &mut self.partial else { return Ok(0) };
         let written = partial.buffer.len() - partial.committed;
         partial.count_chunk(&self.limits)?;
-        partial.buffer.commit(partial.committed, mask).map_err(invalid_utf8)?;
+        partial.buffer.commit(mask).map_err(invalid_utf8)?;
         partial.committed = partial.buffer.len();
         Ok(written)
     }
