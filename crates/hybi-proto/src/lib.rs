@@ -8,6 +8,7 @@
 mod close;
 mod code;
 mod error;
+mod extension;
 mod limits;
 mod message;
 mod opcode;
@@ -16,6 +17,9 @@ mod role;
 pub use close::{CloseCode, CloseFrame};
 pub use code::ErrorCode;
 pub use error::{Error, ErrorDetail};
+pub use extension::{
+    Compressor, Decompressor, DeflateOptions, DeflateParams, Extensions, WindowBits,
+};
 pub use hybi_bytes::{Utf8Bytes, Utf8Error};
 pub use limits::Limits;
 pub use message::Message;
