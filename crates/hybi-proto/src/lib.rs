@@ -9,9 +9,7 @@ mod close;
 mod code;
 pub mod connection;
 mod error;
-pub mod extension;
-pub mod handshake;
-mod header;
+mod extension;
 mod limits;
 mod message;
 mod opcode;
@@ -22,7 +20,9 @@ pub use close::{CloseCode, CloseFrame};
 pub use code::ErrorCode;
 pub use connection::{Connection, Event, Options, PreparedMessage};
 pub use error::{Error, ErrorDetail};
-pub use header::{FrameHeader, MAX_HEADER_LEN, MaskingKey};
+pub use extension::{
+    Compressor, Decompressor, DeflateOptions, DeflateParams, Extensions, WindowBits,
+};
 pub use hybi_bytes::{Utf8Bytes, Utf8Error};
 pub use limits::Limits;
 pub use message::Message;

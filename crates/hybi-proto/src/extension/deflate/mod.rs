@@ -1,41 +1,20 @@
-#![allow(missing_docs, unused_variables)]
-use crate::{Error, Role};
-#[derive(Debug, Clone, PartialEq)]
-pub struct DeflateParams;
-#[derive(Debug, Clone, PartialEq)]
-pub struct DeflateOptions;
-impl DeflateOptions {
-    pub const fn new() -> Self {
-        DeflateOptions
-    }
-}
-#[derive(Debug)]
-pub struct Compressor;
-#[derive(Debug)]
-pub struct Decompressor;
-impl Compressor {
-    pub fn new(role: Role, params: &DeflateParams, options: &DeflateOptions) -> Self {
-        Compressor
-    }
-    pub fn wants(&self, len: usize) -> bool {
-        false
-    }
-    pub fn compress(&mut self, payload: &[u8], out: &mut Vec<u8>) -> Result<(), Error> {
-        Ok(())
-    }
-    pub fn drop_history(&mut self) {}
-}
-impl Decompressor {
-    pub fn new(role: Role, params: &DeflateParams, options: &DeflateOptions) -> Self {
-        Decompressor
-    }
-    pub fn decompress(
-        &mut self,
-        input: &[u8],
-        fin: bool,
-        max_len: usize,
-        sink: &mut dyn FnMut(&[u8]) -> Result<(), Error>,
-    ) -> Result<(), Error> {
-        Ok(())
-    }
-}
+//! permessage-deflate (RFC 7692): messages compressed with DEFLATE, the window kept between them.
+//!
+//! [`params`] is what the handshake agrees on, [`compress`] the sending side, [`decompress`] the
+//! receiving side. What is kept per connection and what per thread is in [`context`].
+
+mod compress;
+mod context;
+mod decompress;
+mod params;
+
+pub use compress::Compressor;
+pub use decompress::Decompressor;
+pub use params::{DeflateOptions, DeflateParams, WindowBits};
+
+/// What a sender removes from the end of each message and a receiver puts back (RFC 7692 §7.2.1):
+/// the lengths of an empty stored block.
+const TAIL: [u8; 4] = [0x00, 0x00, 0xff, 0xff];
+
+#[cfg(test)]
+mod tests;
