@@ -10,6 +10,8 @@ mod code;
 pub mod connection;
 mod error;
 mod extension;
+pub mod handshake;
+mod header;
 mod limits;
 mod message;
 mod opcode;
@@ -23,6 +25,7 @@ pub use error::{Error, ErrorDetail};
 pub use extension::{
     Compressor, Decompressor, DeflateOptions, DeflateParams, Extensions, WindowBits,
 };
+pub use header::{FrameHeader, MAX_HEADER_LEN, MaskingKey};
 pub use hybi_bytes::{Utf8Bytes, Utf8Error};
 pub use limits::Limits;
 pub use message::Message;

@@ -17,8 +17,8 @@ pub use batch::batch;
 pub use client::{Client, connect, connect_over};
 pub use error::{Error, HandshakeError, IoError};
 pub use hybi_proto::{
-    CloseCode, CloseFrame, ErrorCode, ErrorDetail, Event, Limits, Message, Options,
-    PreparedMessage, Utf8Bytes,
+    CloseCode, CloseFrame, DeflateOptions, ErrorCode, ErrorDetail, Event, Limits, Message, Options,
+    PreparedMessage, Utf8Bytes, WindowBits,
 };
 pub use pump::TrySendError;
 pub use server::{Server, accept};

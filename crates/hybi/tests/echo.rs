@@ -1,6 +1,6 @@
 //! A client and a server of ours, over real TCP.
 
-use hybi::{CloseCode, Error, Event, Message, Server};
+use hybi::{Client, CloseCode, DeflateOptions, Error, Event, Message, Options, Server};
 
 /// An echo server on a free port; returns its URL.
 async fn echo_server() -> String {
@@ -40,6 +40,32 @@ async fn messages_of_every_size_come_back_in_order() {
         let message = ws.recv().await.unwrap().unwrap();
         assert_eq!(message.len(), size);
         assert!(message.as_bytes().iter().all(|&octet| octet == i as u8));
+    }
+    ws.close(CloseCode::NORMAL, "").await.unwrap();
+}
+
+#[tokio::test]
+async fn compressed_messages_come_back() {
+    let server = Server::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("ws://{}", server.local_addr().unwrap());
+    let options = Options::new().compression(DeflateOptions::new());
+    tokio::spawn(server.options(options).serve(|mut ws| async move {
+        while let Some(message) = ws.recv().await? {
+            ws.send(message).await?;
+        }
+        Ok(())
+    }));
+    let (mut ws, response) = Client::new().connect_with_response(&url).await.unwrap();
+    assert!(
+        response.headers()["sec-websocket-extensions"]
+            .to_str()
+            .unwrap()
+            .starts_with("permessage-deflate")
+    );
+    for i in 0..100 {
+        let text = format!("message {i} resembles the one before it").repeat(i * 10);
+        ws.send(text.clone()).await.unwrap();
+        assert_eq!(ws.recv().await.unwrap().unwrap(), text.as_str());
     }
     ws.close(CloseCode::NORMAL, "").await.unwrap();
 }

@@ -6,7 +6,7 @@
 use super::receive::Piece;
 use crate::code::ErrorCode;
 use crate::error::Error;
-use crate::extension::deflate::Decompressor;
+use crate::extension::Decompressor;
 use crate::header::{FrameHeader, MaskingKey};
 use crate::limits::Limits;
 use crate::message::Message;
@@ -235,11 +235,9 @@ impl Partial {
             }
         };
         let buffer = &mut self.buffer;
-        let allowed = limits.max_message_size.saturating_sub(buffer.len());
-        deflate.decompress(octets, last, allowed, &mut |plain| {
+        deflate.decompress(octets, last, limits.max_message_size, &mut |plain| {
             buffer.push(plain).map_err(invalid_utf8)
-        })?;
-        Ok(())
+        })
     }
 }
 

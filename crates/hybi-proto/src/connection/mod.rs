@@ -23,8 +23,7 @@ pub use send::{MaskingKeys, Sender};
 
 use crate::close::{CloseCode, CloseFrame};
 use crate::error::Error;
-use crate::extension::Extensions;
-use crate::extension::deflate::{Compressor, Decompressor};
+use crate::extension::{Compressor, Decompressor, Extensions};
 use crate::message::Message;
 use crate::role::Role;
 use hybi_bytes::Utf8Bytes;
@@ -71,10 +70,13 @@ impl Connection {
     ) -> Self {
         let (compressor, decompressor) = match &extensions.deflate {
             None => (None, None),
-            Some(params) => (
-                Some(Box::new(Compressor::new(role, params, &options.deflate))),
-                Some(Box::new(Decompressor::new(role, params, &options.deflate))),
-            ),
+            Some(params) => {
+                let options = options.deflate(role).unwrap_or_default();
+                (
+                    Some(Box::new(Compressor::new(role, params, &options))),
+                    Some(Box::new(Decompressor::new(role, params))),
+                )
+            }
         };
         Connection {
             receiver: Receiver::new(role, options.limits, decompressor),

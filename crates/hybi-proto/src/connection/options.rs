@@ -1,8 +1,9 @@
 //! [`Options`]: what an open connection may do, and for how long.
 
 use super::keepalive::{Deadlines, Times};
-use crate::extension::deflate::DeflateOptions;
+use crate::extension::DeflateOptions;
 use crate::limits::Limits;
+use crate::role::Role;
 use std::time::{Duration, Instant};
 
 /// What an open connection may do, and for how long; the defaults are those of `ws`.
@@ -19,8 +20,16 @@ pub struct Options {
     pub(crate) limits: Limits,
     pub(super) max_buffered: usize,
     pub(super) max_frame_size: usize,
-    pub(crate) deflate: DeflateOptions,
+    compression: Compression,
     times: Times,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Compression {
+    /// As in `ws`: a client offers it, a server declines it.
+    ByRole,
+    Off,
+    On(DeflateOptions),
 }
 
 impl Options {
@@ -30,7 +39,7 @@ impl Options {
             limits: Limits::new(),
             max_buffered: 1024 * 1024,
             max_frame_size: usize::MAX,
-            deflate: DeflateOptions::new(),
+            compression: Compression::ByRole,
             times: Times {
                 ping_interval: None,
                 ping_timeout: Duration::from_secs(20),
@@ -62,10 +71,28 @@ impl Options {
         self
     }
 
-    /// How messages are compressed where the handshake has agreed on permessage-deflate.
-    pub const fn deflate(mut self, deflate: DeflateOptions) -> Self {
-        self.deflate = deflate;
+    /// Compresses messages if the peer agrees (permessage-deflate, RFC 7692).
+    ///
+    /// Without this and [`no_compression`](Self::no_compression) a client offers it and a server
+    /// declines it. `ws`: `perMessageDeflate`.
+    pub const fn compression(mut self, deflate: DeflateOptions) -> Self {
+        self.compression = Compression::On(deflate);
         self
+    }
+
+    /// Never compresses messages. `ws`: `perMessageDeflate: false`.
+    pub const fn no_compression(mut self) -> Self {
+        self.compression = Compression::Off;
+        self
+    }
+
+    /// How messages are compressed on this side; `None` if they are not.
+    pub const fn deflate(&self, role: Role) -> Option<DeflateOptions> {
+        match (self.compression, role) {
+            (Compression::On(options), _) => Some(options),
+            (Compression::ByRole, Role::Client) => Some(DeflateOptions::new()),
+            (Compression::ByRole, Role::Server) | (Compression::Off, _) => None,
+        }
     }
 
     /// How often the peer is pinged (default: never).

@@ -9,7 +9,7 @@ use super::event::Event;
 use crate::close::CloseFrame;
 use crate::code::ErrorCode;
 use crate::error::Error;
-use crate::extension::deflate::Decompressor;
+use crate::extension::Decompressor;
 use crate::header::{FrameHeader, HeaderStart, MAX_HEADER_LEN, MaskingKey, invalid_opcode};
 use crate::limits::Limits;
 use crate::opcode::Opcode;

@@ -7,7 +7,7 @@ use super::prepared::PreparedMessage;
 use crate::close::{CloseCode, CloseFrame};
 use crate::code::ErrorCode;
 use crate::error::{Error, ErrorDetail};
-use crate::extension::deflate::Compressor;
+use crate::extension::Compressor;
 use crate::header::{FrameHeader, MAX_HEADER_LEN, MaskingKey};
 use crate::message::Message;
 use crate::opcode::Opcode;
@@ -94,7 +94,7 @@ impl Sender {
         };
         self.messages = self.messages.wrapping_add(1);
         if let Some(deflate) = &mut self.deflate {
-            if compress && deflate.wants(payload.len()) {
+            if compress && deflate.should_compress(payload.len()) {
                 let mut compressed = Vec::new();
                 deflate.compress(&payload, &mut compressed)?;
                 self.frames(opcode, true, compressed.into());
@@ -115,14 +115,22 @@ impl Sender {
     /// # Errors
     /// As [`send`](Self::send).
     pub fn send_prepared(&mut self, prepared: &PreparedMessage) -> Result<(), Error> {
-        if self.masking.is_some() || self.deflate.is_some() {
-            // Each client frame has a masking key of its own, and each compressor its own history.
+        if self.masking.is_some() || self.max_frame() < prepared.message().len() {
+            // Each frame of a client has a masking key of its own.
             return self.send(prepared.message().clone());
         }
         self.check_open()?;
         self.check_whole()?;
         self.messages = self.messages.wrapping_add(1);
-        self.outbox.push_encoded(prepared.encoded());
+        let encoded = match &mut self.deflate {
+            Some(deflate) if deflate.should_compress(prepared.message().len()) => {
+                let compressed = prepared.compressed(deflate)?;
+                deflate.note_sent(prepared.message().as_bytes());
+                compressed
+            }
+            _ => prepared.plain(),
+        };
+        self.outbox.push_encoded(encoded);
         Ok(())
     }
 

@@ -6,6 +6,7 @@
 mod deflate;
 mod header;
 
+pub(crate) use deflate::DeflateKey;
 pub use deflate::{Compressor, Decompressor, DeflateOptions, DeflateParams, WindowBits};
 
 /// The extensions that both sides agreed on in the handshake.

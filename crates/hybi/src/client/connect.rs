@@ -7,9 +7,10 @@ use crate::random;
 use crate::transport::Transport;
 use crate::websocket::WebSocket;
 use http::{HeaderName, HeaderValue, Response};
-use hybi_proto::extension::Extensions;
 use hybi_proto::handshake::{ClientHandshake, Outcome, RequestOptions, Version};
-use hybi_proto::{Connection, ErrorCode, ErrorDetail, Options, Target};
+use hybi_proto::{
+    Connection, DeflateOptions, ErrorCode, ErrorDetail, Extensions, Options, Role, Target,
+};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -169,7 +170,9 @@ impl Client {
         mut transport: Transport,
         target: &Target,
     ) -> Result<(WebSocket, Response<()>), Error> {
-        let mut handshake = ClientHandshake::new(target, &self.request, random::nonce())?;
+        let deflate = self.options.deflate(Role::Client);
+        let request = self.request.clone().extensions(deflate.map(|deflate| deflate.offer()));
+        let mut handshake = ClientHandshake::new(target, &request, random::nonce())?;
         let mut request = Vec::with_capacity(512);
         handshake.encode(&mut request);
         let io = |what: &'static str| move |error| Error::io(ErrorCode::Io, what, error);
@@ -190,7 +193,7 @@ impl Client {
             match outcome {
                 None => {}
                 Some(Outcome::Open { negotiated, response }) => {
-                    let extensions = Extensions::default();
+                    let extensions = confirm(deflate, negotiated.extensions.as_deref())?;
                     let connection =
                         Connection::client(random::masking_key, &extensions, &self.options);
                     let shared = Shared::new(
@@ -214,6 +217,16 @@ impl Client {
 impl Default for Client {
     fn default() -> Self {
         Client::new()
+    }
+}
+
+/// The extensions that the server's answer agrees on.
+fn confirm(deflate: Option<DeflateOptions>, answer: Option<&str>) -> Result<Extensions, Error> {
+    match (deflate, answer) {
+        (Some(deflate), Some(answer)) => {
+            Ok(Extensions::none().with_deflate(deflate.confirm(answer)?))
+        }
+        _ => Ok(Extensions::none()),
     }
 }
 

@@ -6,9 +6,8 @@ use crate::pump::{self, Shared};
 use crate::transport::Transport;
 use crate::websocket::WebSocket;
 use http::{HeaderMap, Response, StatusCode};
-use hybi_proto::extension::Extensions;
 use hybi_proto::handshake::{HeadLimits, Refusal, ServerHandshake, Upgrade, encode_response};
-use hybi_proto::{Connection, ErrorCode, Options};
+use hybi_proto::{Connection, DeflateParams, ErrorCode, Extensions, Options, Role};
 use std::future::Future;
 use std::net::SocketAddr;
 use std::pin::Pin;
@@ -244,7 +243,7 @@ impl Acceptor {
                 return Err(plain_request(status));
             }
         }
-        let (upgrade, subprotocol) = match self.check(&request).await {
+        let Agreed { upgrade, subprotocol, deflate } = match self.check(&request).await {
             Ok(agreed) => agreed,
             Err(refusal) => return Err(refuse(transport, refusal).await),
         };
@@ -252,17 +251,17 @@ impl Acceptor {
         if let Some(add) = &rules.response_headers {
             add(&request, &mut headers);
         }
-        let (negotiated, response) = upgrade.respond(subprotocol.as_deref(), None, &headers)?;
+        let (extensions, answer) = match deflate {
+            Some((params, answer)) => (Extensions::none().with_deflate(params), Some(answer)),
+            None => (Extensions::none(), None),
+        };
+        let (negotiated, response) =
+            upgrade.respond(subprotocol.as_deref(), answer.as_deref(), &headers)?;
         respond(transport, &response.map(|()| [0; 0])).await?;
-        Ok(Opened {
-            request,
-            subprotocol: negotiated.subprotocol,
-            extensions: Extensions::default(),
-            early: early.into(),
-        })
+        Ok(Opened { request, subprotocol: negotiated.subprotocol, extensions, early: early.into() })
     }
 
-    async fn check(&self, request: &Request) -> Result<(Upgrade, Option<String>), Refusal> {
+    async fn check(&self, request: &Request) -> Result<Agreed, Refusal> {
         let rules = &*self.rules;
         let upgrade = Upgrade::of(request)?;
         if let Some(path) = &rules.path {
@@ -278,7 +277,13 @@ impl Acceptor {
             Some(select) if !offered.is_empty() => select(offered, request),
             _ => None,
         };
-        Ok((upgrade, subprotocol))
+        let deflate = match (self.options.deflate(Role::Server), upgrade.extensions()) {
+            (Some(options), Some(offer)) => options
+                .accept(offer)
+                .map_err(|error| Refusal::because(StatusCode::BAD_REQUEST, error))?,
+            _ => None,
+        };
+        Ok(Agreed { upgrade, subprotocol, deflate })
     }
 }
 
@@ -295,6 +300,13 @@ impl std::fmt::Debug for Acceptor {
             .field("timeout", &self.timeout)
             .finish_non_exhaustive()
     }
+}
+
+/// What the client is going to be answered.
+struct Agreed {
+    upgrade: Upgrade,
+    subprotocol: Option<String>,
+    deflate: Option<(DeflateParams, String)>,
 }
 
 /// What the handshake has agreed on.

@@ -171,6 +171,16 @@ impl Compressor {
         Compressor { key, context: Context::None, threshold: 0 }.compress(payload, out)
     }
 
+    /// What another compressor must have in common to produce what this one's peer can read.
+    pub(crate) fn key(&self) -> DeflateKey {
+        self.key
+    }
+
+    /// A compressor whose messages refer to nothing before them.
+    pub(crate) fn without_context(key: DeflateKey) -> Self {
+        Compressor { key, context: Context::None, threshold: 0 }
+    }
+
     /// How many bytes of the heap it holds now, to be watched or tested; a zlib state of its own
     /// counts as 380 KB.
     pub fn heap_size(&self) -> usize {

@@ -90,7 +90,7 @@ impl History {
 
 /// What a deflate state was made for; only states of the same key can stand in for each other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct DeflateKey {
+pub(crate) struct DeflateKey {
     level: u8,
     memory_level: u8,
     window_bits: u8,
