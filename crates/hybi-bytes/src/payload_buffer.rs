@@ -156,12 +156,14 @@ impl PayloadBuffer {
             return self.take(len, false);
         };
         let turn = if self.text { TURN } else { usize::MAX };
-        while self.taken < len {
+        loop {
             let end = len.min(self.taken.saturating_add(turn));
             let is_ascii = mask_and_look(&mut self.octets[self.taken..end], key, offset);
             self.take(end, is_ascii)?;
+            if end == len {
+                return Ok(());
+            }
         }
-        Ok(())
     }
 
     /// The whole content.
