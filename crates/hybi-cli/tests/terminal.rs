@@ -128,6 +128,28 @@ fn the_terminal_is_given_back_when_the_server_closes_in_the_middle_of_a_line() {
 }
 
 #[test]
+fn the_last_messages_before_the_end_are_all_shown() {
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let server = runtime.block_on(hybi::Server::bind("127.0.0.1:0")).expect("a free port");
+    let url = format!("ws://{}/", server.local_addr().expect("an address"));
+    runtime.spawn(server.serve(|mut ws| async move {
+        ws.recv().await?;
+        for number in 0..100 {
+            ws.send(format!("message {number}")).await?;
+        }
+        Ok(())
+    }));
+    let mut terminal = Terminal::start(&[&url]);
+    terminal.shows("> ");
+    terminal.type_keys("go\r");
+    for number in 0..100 {
+        terminal.shows(&format!("< message {number}\r\n"));
+    }
+    terminal.shows("\nhybi: the server closed the connection with 1000");
+    assert_eq!(terminal.finish(), Some(0));
+}
+
+#[test]
 fn control_c_closes_the_connection() {
     let mut server = Served::start(&[]);
     let mut terminal = Terminal::start(&[&server.url]);
