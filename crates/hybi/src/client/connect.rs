@@ -2,6 +2,7 @@
 
 use super::dial::dial;
 use crate::error::{Error, HandshakeError};
+use crate::heartbeat;
 use crate::pump::Shared;
 use crate::random;
 use crate::transport::Transport;
@@ -203,6 +204,7 @@ impl Client {
                         negotiated.subprotocol,
                         input,
                     );
+                    heartbeat::spawn(&shared);
                     return Ok((WebSocket::new(shared), response));
                 }
                 Some(Outcome::Rejected(response)) => return Err(rejected(response)),
