@@ -282,15 +282,21 @@ impl Sender {
         if let Some(code) = error.close_code() {
             self.queue_close(Some((code, fit(error.detail().text()))));
         }
-        self.closing = Closing::Failed;
+        self.end();
     }
 
     /// Forgets what is queued: nothing of it can be written any more.
     pub fn abort(&mut self) {
-        self.closing = Closing::Failed;
+        self.end();
         self.outbox.clear();
-        self.pong = None;
         self.in_flight = 0;
+    }
+
+    /// Ends the connection: what is queued may still be written, but nothing is added to it, not
+    /// even the pong that was put off.
+    fn end(&mut self) {
+        self.closing = Closing::Failed;
+        self.pong = None;
     }
 
     /// Tells that the peer has closed its side of the TCP connection.
@@ -301,7 +307,7 @@ impl Sender {
         if self.is_closed() {
             return Ok(());
         }
-        self.closing = Closing::Failed;
+        self.end();
         Err(Error::Closed(ErrorDetail::new(
             ErrorCode::AbnormalClosure,
             "the connection ended without a Close frame (RFC 6455 §7.1.5, code 1006)",
