@@ -115,8 +115,10 @@ impl Sender {
     /// # Errors
     /// As [`send`](Self::send).
     pub fn send_prepared(&mut self, prepared: &PreparedMessage) -> Result<(), Error> {
-        if self.masking.is_some() || self.deflate.is_some() {
-            // Each client frame has a masking key of its own, and each compressor its own history.
+        let whole = prepared.message().len() <= self.max_frame();
+        if self.masking.is_some() || self.deflate.is_some() || !whole {
+            // Each client frame has a masking key of its own, each compressor its own history, and
+            // each connection its own bound on frames.
             return self.send(prepared.message().clone());
         }
         self.check_open()?;
