@@ -6,9 +6,9 @@
 
 #![forbid(unsafe_code)]
 
-use hybi::{Client, DeflateOptions, Error, Limits, Options, Server, WebSocket};
+use hybi::{Client, DeflateOptions, Error, Limits, Message, Options, Server, WebSocket};
 use std::process::ExitCode;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 const USAGE: &str = "usage: conformance server --listen ADDR [--split] [--deflate]
        conformance client --url URL --agent NAME [--split] [--deflate]";
@@ -70,9 +70,9 @@ impl Arguments {
 }
 
 fn options(deflate: bool) -> Options {
-    // Cases 9.3.1 and 9.4.1 send 4 MiB in fragments of 64 bytes: 65536 of them, and the default
-    // allows 16384.
-    let options = Options::new().limits(Limits::new().max_fragments(65536));
+    // Cases 9.3.1 and 9.4.1 send 4 MiB in fragments of 64 bytes, then an empty one: 65537 fragments,
+    // and the default allows 16384.
+    let options = Options::new().limits(Limits::new().max_fragments(65537));
     if deflate { options.compression(DeflateOptions::new()) } else { options.no_compression() }
 }
 
@@ -111,19 +111,25 @@ async fn echo_in_turn(mut ws: WebSocket) -> Result<(), Error> {
     Ok(())
 }
 
+/// Receives in this task and sends in another, one message at a time: a message that came before a
+/// violation is echoed before the Close frame, as Autobahn wants it.
 async fn echo_between_tasks(ws: WebSocket) -> Result<(), Error> {
     let (mut reader, writer) = ws.split();
-    let (received, mut to_send) = mpsc::channel(1);
+    let (received, mut to_send) = mpsc::channel::<(Message, oneshot::Sender<()>)>(1);
     let sending = tokio::spawn(async move {
-        while let Some(message) = to_send.recv().await {
+        while let Some((message, sent)) = to_send.recv().await {
             writer.send(message).await?;
+            // Not waited for any more if receiving was dropped meanwhile.
+            let _ = sent.send(());
         }
         Ok(())
     });
     let receiving = async move {
         while let Some(message) = reader.recv().await? {
-            if received.send(message).await.is_err() {
-                break; // sending has failed, and says why
+            let (sent, is_sent) = oneshot::channel();
+            // Either fails only when sending has ended with an error, which is returned below.
+            if received.send((message, sent)).await.is_err() || is_sent.await.is_err() {
+                break;
             }
         }
         Ok(())
