@@ -7,11 +7,11 @@ use hybi_proto::{Event, Options};
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
-const ROUNDS: usize = 10;
+const ROUNDS: usize = 200;
 
 fn main() {
     println!("{:>10} {:>12} {:>14} {:>12}", "payload", "parse ns", "parse+echo ns", "send ns");
-    for size in [32] {
+    for size in [0, 16, 32, 125, 1024, 16 * 1024] {
         let (parse, echo, send) = (parse(size), parse_and_echo(size), send(size));
         println!("{size:>10} {parse:>12.1} {echo:>14.1} {send:>12.1}");
     }
