@@ -21,6 +21,8 @@ pub enum Error {
     Closed(ErrorDetail),
     /// The peer did not answer in time.
     Timeout(ErrorDetail),
+    /// The proxy refused the connection, or did not speak its protocol.
+    Proxy(ErrorDetail),
 }
 
 impl Error {
@@ -40,6 +42,10 @@ impl Error {
         Error::Usage(ErrorDetail::new(ErrorCode::InvalidArgument, text))
     }
 
+    pub(crate) fn proxy(text: impl Into<Cow<'static, str>>) -> Self {
+        Error::Proxy(ErrorDetail::new(ErrorCode::Proxy, text))
+    }
+
     /// The error for sending on a connection that is closing or closed.
     pub(crate) fn closed() -> Self {
         Error::Closed(ErrorDetail::new(
@@ -56,7 +62,8 @@ impl Error {
             | Error::Handshake(detail)
             | Error::Usage(detail)
             | Error::Closed(detail)
-            | Error::Timeout(detail) => detail,
+            | Error::Timeout(detail)
+            | Error::Proxy(detail) => detail,
         }
     }
 

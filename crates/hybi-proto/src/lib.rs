@@ -16,6 +16,7 @@ mod limits;
 mod message;
 mod opcode;
 mod role;
+pub mod tunnel;
 mod uri;
 
 pub use close::{CloseCode, CloseFrame};

@@ -3,11 +3,15 @@
 //! The grammar is that of RFC 3986, with the repairs that browsers make (WHATWG URL) where they
 //! cannot change where a URL leads; what could is refused.
 
+pub(crate) mod authority;
+pub(crate) mod percent;
+
 use crate::code::ErrorCode;
 use crate::error::{Error, ErrorDetail};
-use data_encoding::BASE64;
+use authority::{Authority, Host};
+use percent::{percent_decode, percent_encode};
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::IpAddr;
 
 /// Where to connect to, and what to ask for there.
 ///
@@ -32,22 +36,6 @@ pub struct Target {
 enum Endpoint {
     Tcp { secure: bool, host: Host, port: u16 },
     Unix { path: String },
-}
-
-/// A host name in lower case, or an IP address without brackets.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(crate) struct Host {
-    pub(crate) text: String,
-    pub(crate) ip: Option<IpAddr>,
-}
-
-/// What RFC 3986 §3.2 calls the authority.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Authority {
-    /// User name and password, percent-decoded.
-    pub(crate) user_info: Option<(Vec<u8>, Vec<u8>)>,
-    pub(crate) host: Host,
-    pub(crate) port: Option<u16>,
 }
 
 impl Target {
@@ -87,7 +75,7 @@ impl Target {
         Ok(Target {
             endpoint: Endpoint::Tcp { secure, host, port },
             path_and_query: normal_path_and_query(path_and_query)?,
-            authorization: user_info.map(|(user, password)| basic(&user, &password)),
+            authorization: user_info.map(|user_info| user_info.basic()),
         })
     }
 
@@ -253,7 +241,9 @@ impl fmt::Display for Target {
             }
             Endpoint::Unix { path } => {
                 f.write_str("ws+unix:")?;
-                f.write_str(&percent_encode(path, |b| b"%:?#".contains(&b) || in_path_set(b)))?;
+                f.write_str(&percent_encode(path, |b| {
+                    b"%:?#".contains(&b) || percent::in_path_set(b)
+                }))?;
                 f.write_str(":")?;
             }
         }
@@ -271,100 +261,6 @@ impl std::str::FromStr for Target {
     type Err = Error;
     fn from_str(url: &str) -> Result<Self, Error> {
         Target::parse(url)
-    }
-}
-
-impl Authority {
-    /// Parses `user:password@host:port`.
-    pub(crate) fn parse(text: &str) -> Result<Self, String> {
-        let (user_info, host_and_port) = match text.split_once('@') {
-            Some((_, rest)) if rest.contains('@') => {
-                return Err(
-                    "there are several @ before the host; write one in user info as %40".to_owned()
-                );
-            }
-            Some((user_info, rest)) => (parse_user_info(user_info)?, rest),
-            None => (None, text),
-        };
-        let (host, port) = match host_and_port.strip_prefix('[') {
-            Some(rest) => {
-                let Some((address, rest)) = rest.split_once(']') else {
-                    return Err("the IPv6 address has no closing bracket".to_owned());
-                };
-                match rest.strip_prefix(':') {
-                    Some(port) => (Host::parse_ipv6(address)?, Some(port)),
-                    None if rest.is_empty() => (Host::parse_ipv6(address)?, None),
-                    None => return Err(format!("{rest:?} follows the IPv6 address")),
-                }
-            }
-            None => match host_and_port.split_once(':') {
-                Some((_, port)) if port.contains(':') => {
-                    return Err(format!(
-                        "{host_and_port:?} has several colons; write an IPv6 address in brackets"
-                    ));
-                }
-                Some((host, port)) => (Host::parse_name(host)?, Some(port)),
-                None => (Host::parse_name(host_and_port)?, None),
-            },
-        };
-        let port = port.map(parse_port).transpose()?;
-        Ok(Authority { user_info, host, port })
-    }
-}
-
-impl Host {
-    /// Parses a host that stands in brackets.
-    fn parse_ipv6(text: &str) -> Result<Self, String> {
-        if text.contains('%') {
-            return Err(format!("the IPv6 address {text:?} has a zone, which URLs do not know"));
-        }
-        let ip: Ipv6Addr =
-            text.parse().map_err(|_| format!("{text:?} in brackets is not an IPv6 address"))?;
-        Ok(Host { text: ip.to_string(), ip: Some(ip.into()) })
-    }
-
-    /// Parses a host that stands without brackets: a name, or an IPv4 address.
-    fn parse_name(text: &str) -> Result<Self, String> {
-        if text.is_empty() {
-            return Err("the URL has no host".to_owned());
-        }
-        if !text.is_ascii() {
-            return Err(format!("the host {text:?} is not ASCII; give it in punycode (xn--...)"));
-        }
-        if text.contains('%') {
-            return Err(format!("the host {text:?} is percent-encoded, which no host needs"));
-        }
-        let legal = |b: u8| b.is_ascii_alphanumeric() || b"-._".contains(&b);
-        if let Some(b) = text.bytes().find(|&b| !legal(b)) {
-            return Err(format!("the host {text:?} has the character {:?}", char::from(b)));
-        }
-        let text = text.to_ascii_lowercase();
-        // RFC 1035 §2.3.4, less the length octets; a trailing dot stands for the root.
-        let name = text.strip_suffix('.').unwrap_or(&text);
-        if name.len() > 253 || name.split('.').any(|label| label.is_empty() || label.len() > 63) {
-            return Err(format!("the host {text:?} has an empty or too long part"));
-        }
-        // WHATWG: what ends in a number is an IPv4 address. Browsers would read `127.1` and `0x7f.1`
-        // as 127.0.0.1; a resolver may, a filter before it may not.
-        let last = name.rsplit('.').next().unwrap_or_default();
-        let hex = last.strip_prefix("0x");
-        let is_number = last.bytes().all(|b| b.is_ascii_digit())
-            || hex.is_some_and(|hex| hex.bytes().all(|b| b.is_ascii_hexdigit()));
-        if !is_number {
-            return Ok(Host { text, ip: None });
-        }
-        let ip: Ipv4Addr = text.parse().map_err(|_| {
-            format!("the host {text:?} is neither a name nor an IPv4 address like 127.0.0.1")
-        })?;
-        Ok(Host { text, ip: Some(ip.into()) })
-    }
-
-    /// The host as it stands before a port.
-    pub(crate) fn in_brackets(&self) -> String {
-        match self.ip {
-            Some(IpAddr::V6(_)) => format!("[{}]", self.text),
-            _ => self.text.clone(),
-        }
     }
 }
 
@@ -401,43 +297,6 @@ fn unknown_scheme(scheme: &str, rest: &str, url: &str) -> String {
     format!("the URL's scheme {scheme:?} is not one of ws, wss, http, https, ws+unix{hint}")
 }
 
-fn parse_port(digits: &str) -> Result<u16, String> {
-    if digits.is_empty() {
-        return Err("the port is empty; leave out the colon for the default port".to_owned());
-    }
-    let number = match digits.bytes().all(|b| b.is_ascii_digit()) {
-        true => digits.parse().unwrap_or(u32::MAX),
-        false => return Err(format!("the port {digits:?} is not a number")),
-    };
-    match u16::try_from(number) {
-        Ok(0) => Err("the port 0 cannot be connected to".to_owned()),
-        Ok(port) => Ok(port),
-        Err(_) => Err(format!("the port {digits} is larger than 65535")),
-    }
-}
-
-/// User name and password, percent-decoded; `None` if both are empty.
-fn parse_user_info(text: &str) -> Result<Option<(Vec<u8>, Vec<u8>)>, String> {
-    let (user, password) = text.split_once(':').unwrap_or((text, ""));
-    let (user, password) = (percent_decode(user), percent_decode(password));
-    if user.is_empty() && password.is_empty() {
-        return Ok(None);
-    }
-    // RFC 7617 §2: the first colon ends the user name; control characters are not allowed.
-    if user.contains(&b':') {
-        return Err("the user name has a colon, which Basic authentication cannot carry".into());
-    }
-    if user.iter().chain(&password).any(u8::is_ascii_control) {
-        return Err("the user info has a control character".to_owned());
-    }
-    Ok(Some((user, password)))
-}
-
-/// The credentials of Basic authentication (RFC 7617 §2).
-pub(crate) fn basic(user: &[u8], password: &[u8]) -> String {
-    format!("Basic {}", BASE64.encode(&[user, b":", password].concat()))
-}
-
 /// Brings a path (empty, or beginning with `/`) and query to the form that is sent.
 fn normal_path_and_query(text: &str) -> Result<String, String> {
     let (path, query) = text.split_at(text.find('?').unwrap_or(text.len()));
@@ -445,10 +304,10 @@ fn normal_path_and_query(text: &str) -> Result<String, String> {
         // Browsers read it as a slash, other programs do not.
         return Err("the path has a backslash; write / or %5C".to_owned());
     }
-    let mut normal = remove_dot_segments(&percent_encode(path, in_path_set));
+    let mut normal = remove_dot_segments(&percent_encode(path, percent::in_path_set));
     if let Some(query) = query.strip_prefix('?') {
         normal.push('?');
-        normal.push_str(&percent_encode(query, in_query_set));
+        normal.push_str(&percent_encode(query, percent::in_query_set));
     }
     Ok(normal)
 }
@@ -473,56 +332,6 @@ fn remove_dot_segments(path: &str) -> String {
         }
     }
     format!("/{}", kept.join("/"))
-}
-
-/// WHATWG URL: the path percent-encode set.
-fn in_path_set(b: u8) -> bool {
-    !(0x21..=0x7e).contains(&b) || b"\"#<>?^`{}".contains(&b)
-}
-
-/// WHATWG URL: the special-query percent-encode set.
-fn in_query_set(b: u8) -> bool {
-    !(0x21..=0x7e).contains(&b) || b"\"#<>'".contains(&b)
-}
-
-fn percent_encode(text: &str, in_set: impl Fn(u8) -> bool) -> String {
-    let mut out = String::with_capacity(text.len());
-    for b in text.bytes() {
-        if in_set(b) {
-            out.push_str(&format!("%{b:02X}"));
-        } else {
-            // INVARIANT: the sets hold everything that is not ASCII.
-            out.push(char::from(b));
-        }
-    }
-    out
-}
-
-/// A percent sign that is not followed by two digits stands for itself, as in browsers.
-pub(crate) fn percent_decode(text: &str) -> Vec<u8> {
-    let mut out = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let [first, tail @ ..] = rest {
-        let octet = match rest {
-            [b'%', high, low, ..] => hex_digit(*high).zip(hex_digit(*low)),
-            _ => None,
-        };
-        match octet {
-            Some((high, low)) => {
-                out.push(high << 4 | low);
-                rest = &rest[3..];
-            }
-            None => {
-                out.push(*first);
-                rest = tail;
-            }
-        }
-    }
-    out
-}
-
-fn hex_digit(b: u8) -> Option<u8> {
-    char::from(b).to_digit(16).and_then(|digit| u8::try_from(digit).ok())
 }
 
 #[cfg(test)]

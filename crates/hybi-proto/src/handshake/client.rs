@@ -9,6 +9,7 @@ use crate::error::Error;
 use crate::uri::Target;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
+use std::fmt;
 
 /// How the opening handshake ended.
 #[derive(Debug)]
@@ -53,7 +54,6 @@ pub enum Outcome {
 /// assert_eq!(input, b"\x81\x02hi"); // the first frame came with the head
 /// # Ok::<(), hybi_proto::Error>(())
 /// ```
-#[derive(Debug)]
 pub struct ClientHandshake {
     options: RequestOptions,
     key: SecWebSocketKey,
@@ -261,6 +261,16 @@ impl ClientHandshake {
                 )),
             },
         }
+    }
+}
+
+/// Without the request, which may carry credentials.
+impl fmt::Debug for ClientHandshake {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClientHandshake")
+            .field("key", &self.key)
+            .field("state", &self.state)
+            .finish_non_exhaustive()
     }
 }
 

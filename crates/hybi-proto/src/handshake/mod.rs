@@ -7,9 +7,9 @@
 //!
 //! `Sec-WebSocket-Extensions` is carried here, not understood: the extension itself negotiates.
 
-mod body;
+pub(crate) mod body;
 mod client;
-mod headers;
+pub(crate) mod headers;
 pub(crate) mod http1;
 mod key;
 mod options;
