@@ -226,8 +226,7 @@ impl Client {
         self
     }
 
-    /// How large the head of the answer may be (default 16 KiB and 100 headers). `ws`:
-    /// `maxHeaderSize`.
+    /// How large the head of the answer may be (default 16 KiB and 100 headers).
     pub fn head_limits(self, limits: HeadLimits) -> Self {
         self.request(|request| request.head_limits(limits))
     }

@@ -3,6 +3,7 @@
 
 #[cfg(any(feature = "tls", feature = "native-tls"))]
 pub mod certificates;
+pub mod program;
 pub mod scripted;
 #[cfg(any(feature = "tls", feature = "native-tls"))]
 pub mod tls_server;
@@ -29,4 +30,14 @@ pub async fn echo_server() -> u16 {
 pub async fn assert_echoes(ws: &mut WebSocket) {
     ws.send("is it you?").await.unwrap();
     assert_eq!(ws.recv().await.unwrap().unwrap(), "is it you?");
+}
+
+/// On a paused clock: lets time pass in small steps, so that waiting for a socket does not jump to
+/// the next deadline.
+pub fn let_time_pass() {
+    tokio::spawn(async {
+        loop {
+            tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+        }
+    });
 }

@@ -47,6 +47,11 @@ impl Scripted {
         self.requests.recv().await.unwrap()
     }
 
+    /// True if every request that came has been looked at.
+    pub fn no_more_requests(&mut self) -> bool {
+        self.requests.try_recv().is_err()
+    }
+
     pub fn url(&self, path: &str) -> String {
         format!("ws://127.0.0.1:{}{path}", self.port)
     }
@@ -82,4 +87,18 @@ pub fn accept(head: &str) -> String {
 /// Reads whatever comes first.
 pub async fn read_some(stream: &mut TcpStream) {
     let _ = stream.read(&mut [0; 4096]).await.unwrap();
+}
+
+/// The 101 that opens a WebSocket in answer to this request.
+pub fn switching(head: &str) -> String {
+    format!(
+        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+         Sec-WebSocket-Accept: {}\r\n\r\n",
+        accept(head)
+    )
+}
+
+/// A redirect to this place.
+pub fn redirect(location: &str) -> String {
+    format!("HTTP/1.1 302 Found\r\nLocation: {location}\r\nContent-Length: 0\r\n\r\n")
 }
