@@ -3,7 +3,8 @@
 //! Masking and unmasking are the same operation. What is copied is masked on the way: no memory
 //! is written twice, and none is zeroed first.
 
-pub(crate) mod kernel;
+mod kernel;
+mod vector;
 
 use bytes::{Bytes, BytesMut};
 use kernel::TurnedKey;
@@ -20,9 +21,7 @@ use kernel::TurnedKey;
 /// ```
 #[inline]
 pub fn mask(payload: &mut [u8], key: [u8; 4], offset: usize) {
-    let octets = payload.as_mut_ptr();
-    // SAFETY: `payload` is readable and writable; source and destination are the same.
-    unsafe { kernel::xor(octets, octets, payload.len(), TurnedKey::new(key, offset)) };
+    mask_and_look(payload, key, offset);
 }
 
 /// Appends `payload`, masked or unmasked, to `out`; `offset` as in [`mask()`].
@@ -34,14 +33,35 @@ pub fn mask(payload: &mut [u8], key: [u8; 4], offset: usize) {
 /// ```
 #[inline]
 pub fn mask_append(out: &mut Vec<u8>, payload: &[u8], key: [u8; 4], offset: usize) {
+    mask_append_and_look(out, payload, key, offset);
+}
+
+/// As [`mask_append()`]; true if what has been appended is ASCII.
+#[inline]
+pub(crate) fn mask_append_and_look(
+    out: &mut Vec<u8>,
+    payload: &[u8],
+    key: [u8; 4],
+    offset: usize,
+) -> bool {
     out.reserve(payload.len());
     // SAFETY: there is room for `payload`, which cannot overlap what `out` owns; all of it is
     // written before the length counts it.
     unsafe {
         let end = out.as_mut_ptr().add(out.len());
-        kernel::xor(payload.as_ptr(), end, payload.len(), TurnedKey::new(key, offset));
+        let key = TurnedKey::new(key, offset);
+        let is_ascii = kernel::xor(payload.as_ptr(), end, payload.len(), key);
         out.set_len(out.len() + payload.len());
+        is_ascii
     }
+}
+
+/// As [`mask()`]; true if `payload` is ASCII now.
+#[inline]
+pub(crate) fn mask_and_look(payload: &mut [u8], key: [u8; 4], offset: usize) -> bool {
+    let octets = payload.as_mut_ptr();
+    // SAFETY: `payload` is readable and writable; source and destination are the same.
+    unsafe { kernel::xor(octets, octets, payload.len(), TurnedKey::new(key, offset)) }
 }
 
 /// Appends `payload`, masked or unmasked, to `out`; `offset` as in [`mask()`].

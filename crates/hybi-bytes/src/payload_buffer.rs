@@ -1,7 +1,8 @@
 //! [`PayloadBuffer`]: a message that is still arriving.
 
+use crate::Utf8Bytes;
+use crate::mask::{mask_and_look, mask_append_and_look};
 use crate::utf8::{self, Utf8Error};
-use crate::{Utf8Bytes, mask_append};
 use bytes::buf::UninitSlice;
 use bytes::{BufMut, Bytes};
 
@@ -120,9 +121,9 @@ impl PayloadBuffer {
         self.reserve(octets.len());
         let turn = if self.text { TURN } else { octets.len().max(1) };
         for part in octets.chunks(turn) {
-            mask_append(&mut self.octets, part, key, offset);
-            self.taken = self.octets.len();
-            self.validate_taken()?;
+            // TURN is a multiple of the key's length, so the offset serves each turn.
+            let is_ascii = mask_append_and_look(&mut self.octets, part, key, offset);
+            self.take(self.octets.len(), is_ascii)?;
         }
         Ok(())
     }
@@ -150,25 +151,17 @@ impl PayloadBuffer {
     /// # Errors
     /// As [`push`](Self::push).
     pub fn commit(&mut self, mask: Option<([u8; 4], usize)>) -> Result<(), Utf8Error> {
-        match mask {
-            Some((key, offset)) if self.text => {
-                while self.taken < self.octets.len() {
-                    let end = self.octets.len().min(self.taken + TURN);
-                    // TURN is a multiple of the key's length, so the offset serves each turn.
-                    crate::mask(&mut self.octets[self.taken..end], key, offset);
-                    self.taken = end;
-                    self.validate_taken()?;
-                }
-                Ok(())
-            }
-            Some((key, offset)) => {
-                crate::mask(&mut self.octets[self.taken..], key, offset);
-                self.taken = self.octets.len();
-                Ok(())
-            }
-            None => {
-                self.taken = self.octets.len();
-                self.validate_taken()
+        let len = self.octets.len();
+        let Some((key, offset)) = mask else {
+            return self.take(len, false);
+        };
+        let turn = if self.text { TURN } else { usize::MAX };
+        loop {
+            let end = len.min(self.taken.saturating_add(turn));
+            let is_ascii = mask_and_look(&mut self.octets[self.taken..end], key, offset);
+            self.take(end, is_ascii)?;
+            if end == len {
+                return Ok(());
             }
         }
     }
@@ -198,10 +191,16 @@ impl PayloadBuffer {
         if self.taken < self.octets.len() { self.commit(None) } else { Ok(()) }
     }
 
-    fn validate_taken(&mut self) -> Result<(), Utf8Error> {
+    /// Validates text up to `end`; `is_ascii`: what has not been taken before is known to be ASCII.
+    fn take(&mut self, end: usize, is_ascii: bool) -> Result<(), Utf8Error> {
+        let carried = self.valid < self.taken;
+        self.taken = end;
         if self.text {
-            self.valid += utf8::validate_prefix(&self.octets[self.valid..self.taken])
-                .map_err(|e| Utf8Error { valid_up_to: self.valid + e.valid_up_to })?;
+            self.valid += match is_ascii && !carried {
+                true => end - self.valid,
+                false => utf8::validate_prefix(&self.octets[self.valid..end])
+                    .map_err(|e| Utf8Error { valid_up_to: self.valid + e.valid_up_to })?,
+            };
         }
         Ok(())
     }

@@ -207,3 +207,43 @@ fn prefix_or_error(octets: &[u8]) -> Result<usize, Utf8Error> {
         Err(e) => Err(Utf8Error { valid_up_to: e.valid_up_to() }),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn finds_the_first_octet_that_is_not_ascii(prefix: impl Fn(&[u8]) -> usize) {
+        for len in (LONG..LONG + 140).chain([3 * LONG, 4 * LONG + 1, 1000]) {
+            let mut octets = vec![b'a'; len];
+            assert_eq!(prefix(&octets), len);
+            for odd in 0..len {
+                octets[odd] = 0x80;
+                assert_eq!(prefix(&octets), odd - odd % LONG, "octet {odd} of {len}");
+                octets[odd] = b'a';
+            }
+        }
+    }
+
+    #[test]
+    fn the_vector_loop_over_ascii_stops_in_the_right_block() {
+        finds_the_first_octet_that_is_not_ascii(ascii_prefix);
+    }
+
+    #[test]
+    fn the_portable_loop_over_ascii_stops_in_the_right_block() {
+        finds_the_first_octet_that_is_not_ascii(|octets| ascii_prefix_by(octets, is_ascii_block));
+    }
+
+    #[test]
+    fn the_short_test_for_ascii_sees_each_octet() {
+        for len in 0..LONG {
+            let mut octets = vec![0x7f; len];
+            assert!(is_ascii_short(&octets));
+            for odd in 0..len {
+                octets[odd] = 0x80;
+                assert!(!is_ascii_short(&octets), "octet {odd} of {len}");
+                octets[odd] = 0x7f;
+            }
+        }
+    }
+}

@@ -1,7 +1,7 @@
 //! [`Utf8Bytes`]: shared, immutable text.
 
 use crate::PayloadBuffer;
-use crate::mask::kernel::{self, TurnedKey};
+use crate::mask::mask_append_and_look;
 use crate::utf8::{self, Utf8Error};
 use bytes::{Bytes, BytesMut};
 use std::borrow::{Borrow, Cow};
@@ -62,34 +62,17 @@ impl Utf8Bytes {
     /// [`Utf8Error`] if the unmasked octets are not valid UTF-8.
     #[inline]
     pub fn copy_masked(octets: &[u8], key: [u8; 4]) -> Result<Self, Utf8Error> {
-        if octets.len() < kernel::SHORT {
-            Utf8Bytes::copy_masked_short(octets, key)
-        } else {
-            Utf8Bytes::copy_masked_long(octets, key)
+        // So far the copy is still in the first cache when it is checked.
+        if octets.len() > 16 << 10 {
+            let mut text = PayloadBuffer::text();
+            text.push_masked(octets, key, 0)?;
+            return text.finish_text();
         }
-    }
-
-    #[inline]
-    fn copy_masked_short(octets: &[u8], key: [u8; 4]) -> Result<Self, Utf8Error> {
         let mut copy = Vec::with_capacity(octets.len());
-        // SAFETY: there is room for `octets`, which cannot overlap a new allocation; all of it is
-        // written before the length counts it.
-        let is_ascii = unsafe {
-            let key = TurnedKey::new(key, 0);
-            let is_ascii = kernel::xor_short(octets.as_ptr(), copy.as_mut_ptr(), octets.len(), key);
-            copy.set_len(octets.len());
-            is_ascii
-        };
-        if !is_ascii {
+        if !mask_append_and_look(&mut copy, octets, key, 0) {
             utf8::validate(&copy)?;
         }
         Ok(Utf8Bytes(Bytes::from(copy)))
-    }
-
-    fn copy_masked_long(octets: &[u8], key: [u8; 4]) -> Result<Self, Utf8Error> {
-        let mut text = PayloadBuffer::text();
-        text.push_masked(octets, key, 0)?;
-        text.finish_text()
     }
 
     /// The text.

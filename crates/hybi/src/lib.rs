@@ -4,6 +4,7 @@
 mod batch;
 pub mod client;
 mod error;
+mod heartbeat;
 mod pool;
 mod pump;
 mod random;

@@ -16,8 +16,12 @@ use crate::error::Error;
 use crate::pool::{CHUNK, Chunk};
 use crate::transport::Transport;
 use bytes::Buf;
-use hybi_proto::connection::{Outgoing, Receiver, Sender};
-use hybi_proto::{Connection, ErrorCode, Event, Message, Options, PreparedMessage};
+use hybi_proto::connection::{Action, Deadlines, Outgoing, Receiver, Sender};
+use hybi_proto::{
+    CloseCode, CloseFrame, Connection, ErrorCode, Event, Message, Options, PreparedMessage,
+    Utf8Bytes,
+};
+use std::collections::VecDeque;
 use std::future::{Future, poll_fn};
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;
@@ -41,6 +45,9 @@ const DIRECT_READ: usize = CHUNK;
 pub(crate) const LINGER: Duration = Duration::from_secs(2);
 const LINGER_OCTETS: u64 = 16 * 1024 * 1024;
 
+/// Events that the heartbeat reads ahead of the handler.
+const LOOK_AHEAD: usize = 64;
+
 const WRITE_FAILED: &str = "writing to the connection failed";
 
 /// One connection.
@@ -59,6 +66,8 @@ struct Receive {
     receiver: Receiver,
     /// Octets that have been read and not yet worked off.
     chunk: Option<Chunk>,
+    /// Only if there are deadlines to be kept.
+    heartbeat: Option<Box<Heartbeat>>,
     /// Nothing more will come: the end or an error has been told.
     ended: bool,
     /// The peer broke the rules and may still be sending: TCP is closed gently, so that it gets to
@@ -66,6 +75,29 @@ struct Receive {
     linger: bool,
     /// Runs from the moment a Close frame is sent or queued.
     close_timer: Option<Pin<Box<Sleep>>>,
+}
+
+/// The deadlines, and what was come across while keeping them.
+#[derive(Debug)]
+struct Heartbeat {
+    deadlines: Deadlines,
+    /// Events that were read before they were asked for.
+    ahead: VecDeque<Event>,
+    /// What came last: a Close frame or an error, not yet answered.
+    end: Option<Result<Event, hybi_proto::Error>>,
+}
+
+impl Heartbeat {
+    /// True if the handler has more to read than is read ahead of it.
+    fn is_ahead(&self) -> bool {
+        self.end.is_some()
+            || self.ahead.len() >= LOOK_AHEAD
+            || matches!(self.ahead.back(), Some(Event::Message(_)))
+    }
+
+    fn received(&mut self) {
+        self.deadlines.received(Instant::now().into_std());
+    }
 }
 
 /// What everyone who sends needs.
@@ -103,10 +135,15 @@ impl Shared {
         early: &[u8],
     ) -> Arc<Self> {
         let (receiver, sender) = connection.split();
+        let heartbeat = options.has_heartbeat().then(|| {
+            let deadlines = options.deadlines(Instant::now().into_std());
+            Box::new(Heartbeat { deadlines, ahead: VecDeque::new(), end: None })
+        });
         Arc::new(Shared {
             receive: Mutex::new(Receive {
                 receiver,
                 chunk: Chunk::from_octets(early),
+                heartbeat,
                 ended: false,
                 linger: false,
                 close_timer: None,
@@ -145,6 +182,14 @@ impl Shared {
         cx: &mut Context<'_>,
     ) -> Poll<Result<Option<Event>, Error>> {
         let receive = &mut *lock(&self.receive);
+        if let Some(heartbeat) = &mut receive.heartbeat {
+            if let Some(event) = heartbeat.ahead.pop_front() {
+                return Poll::Ready(Ok(Some(event)));
+            }
+            if let Some(end) = heartbeat.end.take() {
+                return Poll::Ready(self.settle(receive, end).map(Some));
+            }
+        }
         loop {
             if let Some(chunk) = &mut receive.chunk {
                 let mut input = chunk.filled();
@@ -188,7 +233,16 @@ impl Shared {
         result: Result<Event, hybi_proto::Error>,
     ) -> Result<Event, Error> {
         match result {
-            Ok(event @ (Event::Message(_) | Event::Pong(_))) => Ok(event),
+            Ok(event @ (Event::Message(_) | Event::Pong(_))) => {
+                if let Some(heartbeat) = &mut receive.heartbeat {
+                    let now = Instant::now().into_std();
+                    match &event {
+                        Event::Pong(payload) => heartbeat.deadlines.pong(payload, now),
+                        _ => heartbeat.deadlines.message(now),
+                    }
+                }
+                Ok(event)
+            }
             Ok(event) => {
                 let mut send = lock(&self.send);
                 send.sender.react(&event);
@@ -234,6 +288,9 @@ impl Shared {
         };
         let direct = io.is_direct();
         drop(io);
+        if let (Poll::Ready(Ok(1..)), Some(heartbeat)) = (&read, &mut receive.heartbeat) {
+            heartbeat.received();
+        }
         match read {
             Poll::Ready(Ok(0)) => Poll::Ready(self.receive_eof(receive)),
             Poll::Ready(Ok(_)) if receive.chunk.is_some() => Poll::Ready(None),
@@ -315,6 +372,124 @@ impl Shared {
         if let Some(chunk) = &mut lock(&self.receive).chunk {
             chunk.shrink();
         }
+    }
+
+    // ---- the heartbeat ----
+
+    /// True if there are deadlines to be kept.
+    pub(crate) fn has_heartbeat(&self) -> bool {
+        self.options.has_heartbeat()
+    }
+
+    /// How long the last heartbeat took to come back.
+    pub(crate) fn round_trip(&self) -> Option<Duration> {
+        lock(&self.receive).heartbeat.as_ref()?.deadlines.round_trip()
+    }
+
+    /// Keeps the deadlines: pings, closes when idle, gives up a peer that is silent. Ready when
+    /// there is nothing left to be kept.
+    pub(crate) fn poll_heartbeat(
+        self: &Arc<Self>,
+        cx: &mut Context<'_>,
+        sleep: &mut Pin<Box<Sleep>>,
+    ) -> Poll<()> {
+        loop {
+            let next = {
+                let receive = &mut *lock(&self.receive);
+                match &receive.heartbeat {
+                    Some(heartbeat) if !receive.ended => heartbeat.deadlines.next(),
+                    _ => None,
+                }
+            };
+            let Some(next) = next.map(Instant::from_std) else { return Poll::Ready(()) };
+            if sleep.deadline() != next {
+                sleep.as_mut().reset(next);
+            }
+            ready!(sleep.as_mut().poll(cx));
+            match self.next_action() {
+                Action::Wait => {}
+                // The connection may be closing by now: no ping is needed then.
+                Action::Ping(payload) => drop(self.queue(|sender| sender.ping(&payload))),
+                Action::CloseIdle => {
+                    let reason = Utf8Bytes::from_static("idle");
+                    drop(self.close(Some(CloseFrame { code: CloseCode::GOING_AWAY, reason })));
+                }
+                Action::GiveUp(error) => {
+                    lock(&self.send).fail(error.into());
+                    self.give_up();
+                    return Poll::Ready(());
+                }
+            }
+        }
+    }
+
+    fn next_action(self: &Arc<Self>) -> Action {
+        let now = Instant::now().into_std();
+        let receive = &mut *lock(&self.receive);
+        self.look_ahead(receive);
+        let Some(heartbeat) = &mut receive.heartbeat else { return Action::Wait };
+        let send = lock(&self.send);
+        if !send.sender.is_open() {
+            heartbeat.deadlines.closing(now);
+        }
+        heartbeat.deadlines.handle(now, send.sender.messages())
+    }
+
+    /// Reads what the handler has left unread, as far as the next message: a handler that only
+    /// sends never gets to see that the peer answers its pings.
+    fn look_ahead(self: &Arc<Self>, receive: &mut Receive) {
+        while !receive.ended {
+            let Receive { heartbeat: Some(heartbeat), chunk, receiver, .. } = receive else {
+                return;
+            };
+            if heartbeat.is_ahead() {
+                // The handler is behind, not the peer: it has said more than was read.
+                heartbeat.received();
+                return;
+            }
+            let Some(octets) = chunk else {
+                *chunk = self.read_ahead();
+                if chunk.is_none() {
+                    return;
+                }
+                heartbeat.received();
+                continue;
+            };
+            let mut input = octets.filled();
+            let result = receiver.receive(&mut input);
+            match input.len() {
+                0 => *chunk = None,
+                left => octets.keep_last(left),
+            }
+            match result.transpose() {
+                None => {}
+                Some(Ok(event @ (Event::Message(_) | Event::Pong(_)))) => {
+                    heartbeat.ahead.push_back(event);
+                }
+                Some(Ok(event @ Event::Ping(_))) => {
+                    let mut send = lock(&self.send);
+                    send.sender.react(&event);
+                    self.write_locked(send);
+                    heartbeat.ahead.push_back(event);
+                }
+                // Answered when the handler gets to see it, so that it can still send before.
+                Some(end) => heartbeat.end = Some(end),
+            }
+        }
+    }
+
+    /// Reads once without waiting.
+    fn read_ahead(&self) -> Option<Chunk> {
+        // Whoever waits in `recv` must stay the one that is woken.
+        let reader = lock(&self.send).reader.clone();
+        let waker = reader.as_ref().unwrap_or(Waker::noop());
+        let mut chunk = Chunk::take();
+        let mut buf = ReadBuf::new(chunk.free());
+        let mut io = lock(&self.io);
+        let read = Pin::new(&mut *io).poll_read(&mut Context::from_waker(waker), &mut buf);
+        let octets = buf.filled().len();
+        chunk.fill(octets);
+        (matches!(read, Poll::Ready(Ok(()))) && octets > 0).then_some(chunk)
     }
 
     // ---- sending ----
@@ -455,10 +630,7 @@ impl Shared {
     }
 
     /// Begins the closing handshake.
-    pub(crate) fn close(
-        self: &Arc<Self>,
-        frame: Option<hybi_proto::CloseFrame>,
-    ) -> Result<(), Error> {
+    pub(crate) fn close(self: &Arc<Self>, frame: Option<CloseFrame>) -> Result<(), Error> {
         let mut send = lock(&self.send);
         send.sender.close(frame)?;
         let reader = send.reader.clone();

@@ -174,6 +174,12 @@ impl WebSocket {
         self.shared.is_open()
     }
 
+    /// How long the last ping of the heartbeat took to come back; `None` before the first, or
+    /// without [`Options::ping_interval`](crate::Options::ping_interval).
+    pub fn round_trip(&self) -> Option<std::time::Duration> {
+        self.shared.round_trip()
+    }
+
     /// The subprotocol that both sides agreed on. `ws`: `protocol`.
     pub fn subprotocol(&self) -> Option<&str> {
         self.shared.subprotocol()

@@ -5,9 +5,17 @@
 //! The first and the last vector overlap their neighbours instead of leaving octets for a loop
 //! over single ones; both are read first and written last.
 
+use super::vector::Vector;
+
 /// Up to this length the work is done inline: finding out what the processor can do costs more
 /// than it gains (measured on Zen 3).
-pub(crate) const SHORT: usize = 128;
+const SHORT: usize = 128;
+
+/// The vector of 16 octets that every processor of this kind has.
+#[cfg(target_arch = "x86_64")]
+type Baseline = std::arch::x86_64::__m128i;
+#[cfg(not(target_arch = "x86_64"))]
+type Baseline = [u64; 2];
 
 /// The masking key, turned so that its lowest octet masks the octet that comes first.
 #[derive(Clone, Copy)]
@@ -32,57 +40,81 @@ impl TurnedKey {
 
     /// Four octets as they lie in memory.
     #[inline]
-    fn u32(self) -> u32 {
+    pub(super) fn u32(self) -> u32 {
         self.0.to_le()
     }
 
     /// Eight octets as they lie in memory.
     #[inline]
-    fn u64(self) -> u64 {
+    pub(super) fn u64(self) -> u64 {
         u64::from(self.u32()) << 32 | u64::from(self.u32())
     }
 }
 
-/// Writes the `len` octets at `src`, masked, to `dst`.
+/// Writes the `len` octets at `src`, masked, to `dst`; true if all octets written are ASCII.
+///
+/// To find that out on the way costs nothing: writing takes longer than one more OR.
 ///
 /// # Safety
 /// `src` is readable and `dst` writable for `len` octets; they are the same or do not overlap.
 #[inline]
-pub(crate) unsafe fn xor(src: *const u8, dst: *mut u8, len: usize, key: TurnedKey) {
+pub(crate) unsafe fn xor(src: *const u8, dst: *mut u8, len: usize, key: TurnedKey) -> bool {
     if len < SHORT {
-        // SAFETY: promised by the caller.
-        unsafe { xor_short(src, dst, len, key) };
+        // SAFETY: promised by the caller; every processor has `Baseline`.
+        unsafe { xor_short::<Baseline>(src, dst, len, key) }
     } else {
         // SAFETY: promised by the caller; len >= SHORT.
-        unsafe { xor_long(src, dst, len, key) };
+        unsafe { xor_long(src, dst, len, key) }
     }
 }
 
-/// As [`xor()`], without asking what the processor can do; true if all octets written are ASCII.
+/// # Safety
+/// As [`xor()`], and `len` is at least [`SHORT`].
+#[inline(never)]
+unsafe fn xor_long(src: *const u8, dst: *mut u8, len: usize, key: TurnedKey) -> bool {
+    #[cfg(target_arch = "x86_64")]
+    if std::is_x86_feature_detected!("avx2") {
+        // SAFETY: AVX2 is there; the rest is promised by the caller.
+        return unsafe { xor_long_avx2(src, dst, len, key) };
+    }
+    // SAFETY: promised by the caller; every processor has `Baseline`.
+    unsafe { xor_vectors::<Baseline>(src, dst, len, key) }
+}
+
+/// # Safety
+/// As [`xor_long()`], and the processor has AVX2.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2")]
+unsafe fn xor_long_avx2(src: *const u8, dst: *mut u8, len: usize, key: TurnedKey) -> bool {
+    // SAFETY: promised by the caller.
+    unsafe { xor_vectors::<std::arch::x86_64::__m256i>(src, dst, len, key) }
+}
+
+/// As [`xor()`], for `V` of 16 octets, without asking what the processor can do.
 ///
 /// # Safety
-/// As [`xor()`].
-#[inline]
-pub(crate) unsafe fn xor_short(src: *const u8, dst: *mut u8, len: usize, key: TurnedKey) -> bool {
+/// As [`xor()`], and the processor has `V`.
+#[inline(always)]
+unsafe fn xor_short<V: Vector>(src: *const u8, dst: *mut u8, len: usize, key: TurnedKey) -> bool {
     const HIGH: u64 = 0x8080_8080_8080_8080;
     // SAFETY: in each branch all accesses lie within 0..len, as the condition before it shows,
     // and both ends are read before either is written.
     unsafe {
         if len >= 16 {
-            let turned = key.at(len);
-            let first = load16(src, key);
-            let last = load16(src.add(len - 16), turned);
-            let mut seen = [first[0] | last[0], first[1] | last[1]];
+            let turned = V::splat(key);
+            let first = V::load(src).xor(turned);
+            let last = V::load(src.add(len - 16)).xor(V::splat(key.at(len)));
+            let mut seen = first.or(last);
             let mut i = 16;
             while i < len - 16 {
-                let next = load16(src.add(i), key);
-                store16(dst.add(i), next);
-                seen = [seen[0] | next[0], seen[1] | next[1]];
+                let next = V::load(src.add(i)).xor(turned);
+                next.store(dst.add(i));
+                seen = seen.or(next);
                 i += 16;
             }
-            store16(dst, first);
-            store16(dst.add(len - 16), last);
-            (seen[0] | seen[1]) & HIGH == 0
+            first.store(dst);
+            last.store(dst.add(len - 16));
+            seen.is_ascii()
         } else if len >= 8 {
             let first = src.cast::<u64>().read_unaligned() ^ key.u64();
             let last = src.add(len - 8).cast::<u64>().read_unaligned() ^ key.at(len).u64();
@@ -110,136 +142,45 @@ pub(crate) unsafe fn xor_short(src: *const u8, dst: *mut u8, len: usize, key: Tu
     }
 }
 
-/// Sixteen octets, masked. Two words and not a `u128`, because the compiler makes one vector of
-/// them, but two general registers of a `u128`.
+/// As [`xor_long()`], with vectors of the size of `V`.
 ///
 /// # Safety
-/// `src` is readable for 16 octets.
-#[inline]
-unsafe fn load16(src: *const u8, key: TurnedKey) -> [u64; 2] {
-    // SAFETY: promised by the caller.
-    let words = unsafe { src.cast::<[u64; 2]>().read_unaligned() };
-    [words[0] ^ key.u64(), words[1] ^ key.u64()]
-}
-
-/// # Safety
-/// `dst` is writable for 16 octets.
-#[inline]
-unsafe fn store16(dst: *mut u8, words: [u64; 2]) {
-    // SAFETY: promised by the caller.
-    unsafe { dst.cast::<[u64; 2]>().write_unaligned(words) };
-}
-
-/// # Safety
-/// As [`xor()`], and `len` is at least [`SHORT`].
-#[inline(never)]
-unsafe fn xor_long(src: *const u8, dst: *mut u8, len: usize, key: TurnedKey) {
-    #[cfg(target_arch = "x86_64")]
-    if std::is_x86_feature_detected!("avx2") {
-        // SAFETY: AVX2 is there; the rest is promised by the caller.
-        return unsafe { avx2::xor_long(src, dst, len, key) };
-    }
-    // SAFETY: promised by the caller.
-    unsafe { xor_long_portable(src, dst, len, key) }
-}
-
-/// For what every processor has: SSE2 on x86-64, NEON on aarch64, chosen by the compiler.
-///
-/// # Safety
-/// As [`xor_long()`].
-unsafe fn xor_long_portable(src: *const u8, dst: *mut u8, len: usize, key: TurnedKey) {
-    // SAFETY: len >= SHORT >= 32, and i + 64 <= len and i + 16 <= len where they are used.
+/// As [`xor_long()`], and the processor has `V`.
+#[inline(always)]
+unsafe fn xor_vectors<V: Vector>(src: *const u8, dst: *mut u8, len: usize, key: TurnedKey) -> bool {
+    const { assert!(SHORT >= 2 * size_of::<V>()) };
+    let size = size_of::<V>();
+    // SAFETY: len is at least two vectors, so the first read and the last are within it, and the
+    // first position in the loops, at most `size`, too; the loops check what they use.
     unsafe {
-        let first = load16(src, key);
-        let last = load16(src.add(len - 16), key.at(len));
-        // Writing to aligned places matters more than reading from them.
-        let mut i = 16 - dst.addr() % 16;
-        let turned = key.at(i);
-        while i + 64 <= len {
-            let a = load16(src.add(i), turned);
-            let b = load16(src.add(i + 16), turned);
-            let c = load16(src.add(i + 32), turned);
-            let d = load16(src.add(i + 48), turned);
-            store16(dst.add(i), a);
-            store16(dst.add(i + 16), b);
-            store16(dst.add(i + 32), c);
-            store16(dst.add(i + 48), d);
-            i += 64;
+        let first = V::load(src).xor(V::splat(key));
+        let last = V::load(src.add(len - size)).xor(V::splat(key.at(len - size)));
+        let mut seen = first.or(last);
+        // A payload follows a header of 2 to 14 octets, so it is hardly ever aligned, and every
+        // other unaligned write would touch two cache lines.
+        let mut i = size - dst.addr() % size;
+        let turned = V::splat(key.at(i));
+        while i + 4 * size <= len {
+            let a = V::load(src.add(i)).xor(turned);
+            let b = V::load(src.add(i + size)).xor(turned);
+            let c = V::load(src.add(i + 2 * size)).xor(turned);
+            let d = V::load(src.add(i + 3 * size)).xor(turned);
+            a.store(dst.add(i));
+            b.store(dst.add(i + size));
+            c.store(dst.add(i + 2 * size));
+            d.store(dst.add(i + 3 * size));
+            seen = seen.or(a.or(b).or(c.or(d)));
+            i += 4 * size;
         }
-        while i + 16 <= len {
-            store16(dst.add(i), load16(src.add(i), turned));
-            i += 16;
+        while i + size <= len {
+            let next = V::load(src.add(i)).xor(turned);
+            next.store(dst.add(i));
+            seen = seen.or(next);
+            i += size;
         }
-        store16(dst, first);
-        store16(dst.add(len - 16), last);
-    }
-}
-
-#[cfg(target_arch = "x86_64")]
-mod avx2 {
-    use super::TurnedKey;
-    use std::arch::x86_64::{
-        __m256i, _mm256_loadu_si256, _mm256_set1_epi32, _mm256_storeu_si256, _mm256_xor_si256,
-    };
-
-    /// # Safety
-    /// As [`super::xor_long()`], and the processor has AVX2.
-    #[target_feature(enable = "avx2")]
-    pub(super) unsafe fn xor_long(src: *const u8, dst: *mut u8, len: usize, key: TurnedKey) {
-        // SAFETY: len >= SHORT >= 64, and i + 128 <= len and i + 32 <= len where they are used.
-        unsafe {
-            let first = load(src, splat(key));
-            let last = load(src.add(len - 32), splat(key.at(len)));
-            // A payload follows a header of 2 to 14 octets, so it is hardly ever aligned, and
-            // every other unaligned write would touch two cache lines.
-            let mut i = 32 - dst.addr() % 32;
-            let turned = splat(key.at(i));
-            while i + 128 <= len {
-                let a = load(src.add(i), turned);
-                let b = load(src.add(i + 32), turned);
-                let c = load(src.add(i + 64), turned);
-                let d = load(src.add(i + 96), turned);
-                store(dst.add(i), a);
-                store(dst.add(i + 32), b);
-                store(dst.add(i + 64), c);
-                store(dst.add(i + 96), d);
-                i += 128;
-            }
-            while i + 32 <= len {
-                store(dst.add(i), load(src.add(i), turned));
-                i += 32;
-            }
-            store(dst, first);
-            store(dst.add(len - 32), last);
-        }
-    }
-
-    /// # Safety
-    /// The processor has AVX2.
-    #[inline]
-    #[target_feature(enable = "avx2")]
-    #[allow(unused_unsafe)] // the intrinsic became safe in Rust 1.87
-    unsafe fn splat(key: TurnedKey) -> __m256i {
-        // SAFETY: the processor has AVX2.
-        unsafe { _mm256_set1_epi32(key.u32() as i32) }
-    }
-
-    /// # Safety
-    /// The processor has AVX2, and `src` is readable for 32 octets.
-    #[inline]
-    #[target_feature(enable = "avx2")]
-    unsafe fn load(src: *const u8, key: __m256i) -> __m256i {
-        // SAFETY: promised by the caller.
-        unsafe { _mm256_xor_si256(_mm256_loadu_si256(src.cast()), key) }
-    }
-
-    /// # Safety
-    /// The processor has AVX2, and `dst` is writable for 32 octets.
-    #[inline]
-    #[target_feature(enable = "avx2")]
-    unsafe fn store(dst: *mut u8, vector: __m256i) {
-        // SAFETY: promised by the caller.
-        unsafe { _mm256_storeu_si256(dst.cast(), vector) };
+        first.store(dst);
+        last.store(dst.add(len - size));
+        seen.is_ascii()
     }
 }
 
@@ -249,12 +190,7 @@ mod tests {
 
     const KEY: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
 
-    type Kernel = unsafe fn(*const u8, *mut u8, usize, TurnedKey);
-
-    unsafe fn short(src: *const u8, dst: *mut u8, len: usize, key: TurnedKey) {
-        // SAFETY: promised by the caller.
-        unsafe { xor_short(src, dst, len, key) };
-    }
+    type Kernel = unsafe fn(*const u8, *mut u8, usize, TurnedKey) -> bool;
 
     fn naive(payload: &[u8], offset: usize) -> Vec<u8> {
         payload.iter().enumerate().map(|(i, octet)| octet ^ KEY[(i + offset) % 4]).collect()
@@ -299,36 +235,58 @@ mod tests {
 
     #[test]
     fn the_short_kernel_equals_its_naive_twin() {
-        equals_naive_everywhere(short, 0..SHORT);
+        equals_naive_everywhere(xor_short::<Baseline>, 0..SHORT);
+        equals_naive_everywhere(xor_short::<[u64; 2]>, 0..SHORT);
     }
 
     #[test]
-    fn the_portable_kernel_equals_its_naive_twin() {
-        equals_naive_everywhere(xor_long_portable, long_lengths());
+    fn the_baseline_kernel_equals_its_naive_twin() {
+        equals_naive_everywhere(xor_vectors::<Baseline>, long_lengths());
+        equals_naive_everywhere(xor_vectors::<[u64; 2]>, long_lengths());
     }
 
     #[test]
     #[cfg(target_arch = "x86_64")]
     fn the_avx2_kernel_equals_its_naive_twin() {
         if std::is_x86_feature_detected!("avx2") {
-            equals_naive_everywhere(avx2::xor_long, long_lengths());
+            equals_naive_everywhere(xor_long_avx2, long_lengths());
+        }
+    }
+
+    /// Each octet once; the lengths make it fall into every part of a kernel.
+    fn sees_each_octet_that_is_not_ascii(kernel: Kernel, lengths: impl Iterator<Item = usize>) {
+        for len in lengths {
+            let mut payload = naive(&vec![b'a'; len + 16], 0);
+            for odd in 0..len + 16 {
+                payload[odd] ^= 0x80;
+                let mut copy = vec![0; len];
+                // SAFETY: both buffers have len octets; they are different buffers.
+                let is_ascii = unsafe {
+                    kernel(payload.as_ptr(), copy.as_mut_ptr(), len, TurnedKey::new(KEY, 0))
+                };
+                assert_eq!(is_ascii, odd >= len, "octet {odd} of {len}");
+                payload[odd] ^= 0x80;
+            }
         }
     }
 
     #[test]
     fn the_short_kernel_sees_each_octet_that_is_not_ascii() {
-        for len in 0..SHORT {
-            let ascii: Vec<u8> = naive(&vec![b'a'; len], 0);
-            for odd in 0..=len {
-                let mut payload = ascii.clone();
-                if odd < len {
-                    payload[odd] ^= 0x80;
-                }
-                let pointer = payload.as_mut_ptr();
-                // SAFETY: the buffer has len octets; source and destination are the same.
-                let is_ascii = unsafe { xor_short(pointer, pointer, len, TurnedKey::new(KEY, 0)) };
-                assert_eq!(is_ascii, odd == len, "octet {odd} of {len}");
-            }
+        sees_each_octet_that_is_not_ascii(xor_short::<Baseline>, 0..SHORT);
+        sees_each_octet_that_is_not_ascii(xor_short::<[u64; 2]>, 0..SHORT);
+    }
+
+    #[test]
+    fn the_baseline_kernel_sees_each_octet_that_is_not_ascii() {
+        sees_each_octet_that_is_not_ascii(xor_vectors::<Baseline>, SHORT..SHORT + 200);
+        sees_each_octet_that_is_not_ascii(xor_vectors::<[u64; 2]>, SHORT..SHORT + 70);
+    }
+
+    #[test]
+    #[cfg(target_arch = "x86_64")]
+    fn the_avx2_kernel_sees_each_octet_that_is_not_ascii() {
+        if std::is_x86_feature_detected!("avx2") {
+            sees_each_octet_that_is_not_ascii(xor_long_avx2, SHORT..SHORT + 200);
         }
     }
 }

@@ -217,7 +217,7 @@ mod tests {
 
     #[test]
     fn every_sequence_of_border_octets_is_judged_as_by_std_at_the_end_of_any_length() {
-        for len in (4..=20).chain([30, 31, 32, 33, 36, 47, 48, 49, 50, 51, 64, 127]) {
+        for len in [4, 7, 8, 15, 16, 17, 18, 19, 20, 31, 32, 33, 34, 48, 127] {
             let mut octets = vec![b'a'; len];
             for i in 0..BORDERS.len().pow(4) {
                 let mut digits = i;

@@ -27,6 +27,7 @@ pub struct Receiver {
     compression: bool,
     state: State,
     /// The first octets of a control payload that is still arriving.
+    #[expect(clippy::box_collection, reason = "a connection at rest is small")]
     control: Option<Box<Vec<u8>>>,
     assembler: Assembler,
 }

@@ -3,6 +3,7 @@
 use super::connect::Client;
 use super::proxy;
 use crate::error::{Error, HandshakeError};
+use crate::heartbeat;
 use crate::pump::Shared;
 use crate::random;
 use crate::transport::Transport;
@@ -192,6 +193,7 @@ pub(super) async fn handshake(
                     negotiated.subprotocol,
                     input,
                 );
+                heartbeat::spawn(&shared);
                 return Ok(Answer::Open(WebSocket::new(shared), response));
             }
             Some(Outcome::Rejected(response)) => return Err(rejected(response)),

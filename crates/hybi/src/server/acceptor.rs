@@ -2,6 +2,7 @@
 
 use super::request::Request;
 use crate::error::Error;
+use crate::heartbeat;
 use crate::pump::{self, Shared};
 use crate::transport::Transport;
 use crate::websocket::WebSocket;
@@ -168,7 +169,9 @@ impl Acceptor {
     where
         S: AsyncRead + AsyncWrite + Send + 'static,
     {
-        self.accept_transport(Transport::new(stream)).await
+        let (ws, request) = self.accept_transport(Transport::new(stream)).await?;
+        heartbeat::spawn(ws.shared());
+        Ok((ws, request))
     }
 
     pub(super) async fn accept_transport(

@@ -2,6 +2,7 @@
 
 use crate::batch;
 use crate::error::Error;
+use crate::heartbeat;
 use crate::pump::Shared;
 use hybi_proto::{CloseCode, CloseFrame, Utf8Bytes};
 use std::future::{Future, poll_fn};
@@ -21,7 +22,12 @@ where
 {
     let result = {
         let mut handler = pin!(handler);
+        let mut heartbeat =
+            shared.has_heartbeat().then(|| Box::pin(heartbeat::keep(Arc::downgrade(&shared))));
         poll_fn(|cx| {
+            if heartbeat.as_mut().is_some_and(|heartbeat| heartbeat.as_mut().poll(cx).is_ready()) {
+                heartbeat = None;
+            }
             let step = || catch_unwind(AssertUnwindSafe(|| handler.as_mut().poll(cx)));
             match batch::gather(step) {
                 Ok(Poll::Pending) => {

@@ -1,0 +1,206 @@
+//! Builds the servers, measures them in interleaved rounds and prints a Markdown report.
+
+use std::io::{IsTerminal as _, Write as _};
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use hybi_bench::Result;
+use hybi_bench::cells::{CELLS, Cell, Workload};
+use hybi_bench::cli::Arguments;
+use hybi_bench::machine;
+use hybi_bench::measure::{Timing, measure};
+use hybi_bench::report::{self, Series};
+use hybi_bench::servers::{Running, SERVERS, Server};
+
+const USAGE: &str = "\
+cargo run --release --bin bench -- [OPTIONS]
+
+  --quick              few cells, few servers, short windows: under 2 minutes
+  --cells A,B          only these cells            (default: all, or the quick ones)
+  --servers A,B        only these servers          (default: all, or the quick ones)
+  --base NAME          ratios are to this server   (default: fastwebsockets)
+  --rounds N           rounds per cell             (default: 7, quick: 5)
+  --seconds S          measuring window            (default: 1.0, quick: 0.6)
+  --server-core N      core of the servers         (default: 1)
+  --load-core N        core of the load generator  (default: 0)
+  --out FILE           also write the report there
+  --no-build           run what is already built
+  --list               print the cells and servers";
+
+struct Options {
+    cells: Vec<&'static Cell>,
+    servers: Vec<&'static Server>,
+    /// A server named on the command line must build; of the default ones, what cannot be built is left out.
+    servers_are_named: bool,
+    base: String,
+    rounds: usize,
+    timing: Timing,
+    server_core: usize,
+    load_core: usize,
+    out: Option<String>,
+    build: bool,
+}
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("bench: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Result<()> {
+    let mut arguments = Arguments::of_process();
+    if arguments.flag("--help") {
+        println!("{USAGE}");
+        return Ok(());
+    }
+    if arguments.flag("--list") {
+        CELLS.iter().for_each(|cell| println!("cell    {}", cell.name));
+        SERVERS.iter().for_each(|server| println!("server  {}", server.name));
+        return Ok(());
+    }
+    let options = parse(arguments)?;
+    let started = Instant::now();
+    let mut report = String::new();
+    let machine = machine::description();
+    let mut say = |text: &str| {
+        println!("{text}");
+        report.push_str(text);
+        report.push('\n');
+    };
+
+    let servers = if options.build { build(&options)? } else { options.servers.clone() };
+    let most = options.cells.iter().map(|cell| cell.workload.connections()).max().unwrap_or(0);
+    machine::raise_open_file_limit(most as u64 + 200)?;
+    machine::pin_this_thread(options.load_core)?;
+
+    say(&format!(
+        "Measured on {}; server on core {}, load on core {}; {} rounds of {:.1} s; median (min–max).\n",
+        machine,
+        options.server_core,
+        options.load_core,
+        options.rounds,
+        options.timing.window.as_secs_f64()
+    ));
+    for cell in &options.cells {
+        let series = measure_cell(cell, &servers, &options);
+        say(&report::table(cell, &series, &options.base));
+    }
+    say(&format!("Took {:.0} s without building.", started.elapsed().as_secs_f64()));
+    if let Some(file) = &options.out {
+        std::fs::write(file, report).map_err(|error| format!("{file}: {error}"))?;
+    }
+    Ok(())
+}
+
+fn parse(mut arguments: Arguments) -> Result<Options> {
+    let quick = arguments.flag("--quick");
+    let cell_names: Vec<&str> = CELLS.iter().map(|cell| cell.name).collect();
+    let server_names: Vec<&str> = SERVERS.iter().map(|server| server.name).collect();
+    let cells = arguments.names("--cells", &cell_names)?;
+    let servers = arguments.names("--servers", &server_names)?;
+    let seconds = arguments.option("--seconds")?.unwrap_or(if quick { 0.6 } else { 1.0 });
+    let options = Options {
+        cells: CELLS
+            .iter()
+            .filter(|cell| match &cells {
+                Some(names) => names.iter().any(|name| name == cell.name),
+                None => !quick || cell.quick,
+            })
+            .collect(),
+        servers_are_named: servers.is_some(),
+        servers: SERVERS
+            .iter()
+            .filter(|server| match &servers {
+                Some(names) => names.iter().any(|name| name == server.name),
+                None => !quick || server.quick,
+            })
+            .collect(),
+        base: arguments.option("--base")?.unwrap_or_else(|| "fastwebsockets".to_owned()),
+        rounds: arguments.option("--rounds")?.unwrap_or(if quick { 5 } else { 7 }),
+        timing: Timing {
+            warm_up: Duration::try_from_secs_f64(seconds / 4.0)?,
+            window: Duration::try_from_secs_f64(seconds)?,
+        },
+        server_core: arguments.option("--server-core")?.unwrap_or(1),
+        load_core: arguments.option("--load-core")?.unwrap_or(0),
+        out: arguments.option("--out")?,
+        build: !arguments.flag("--no-build"),
+    };
+    arguments.finish().map_err(|error| format!("{error}\n\n{USAGE}"))?;
+    if options.server_core == options.load_core {
+        return Err("server and load generator need different cores".into());
+    }
+    Ok(options)
+}
+
+/// Builds the chosen servers and returns those that could be built.
+fn build(options: &Options) -> Result<Vec<&'static Server>> {
+    let mut built = Vec::new();
+    for &server in &options.servers {
+        eprintln!("building {}", server.name);
+        match server.build() {
+            Ok(()) => built.push(server),
+            Err(error) if options.servers_are_named => return Err(error),
+            Err(error) => eprintln!("LEFT OUT: {error}"),
+        }
+    }
+    Ok(built)
+}
+
+/// Measures all servers round by round, so that a slow minute of the machine slows all of them.
+fn measure_cell(cell: &Cell, servers: &[&'static Server], options: &Options) -> Vec<Series> {
+    let is_broadcast = matches!(cell.workload, Workload::Broadcast { .. });
+    let is_idle = matches!(cell.workload, Workload::Idle { .. });
+    // Memory hardly varies and takes seconds to fill.
+    let rounds = if is_idle { options.rounds.min(2) } else { options.rounds };
+    let mut running: Vec<(Series, &Server, Option<Running>)> = servers
+        .iter()
+        .filter(|server| server.broadcasts || !is_broadcast)
+        .map(|&server| (Series { server: server.name, samples: Vec::new() }, server, None))
+        .collect();
+    for round in 0..rounds {
+        for (series, server, process) in &mut running {
+            progress(&format!("{} round {}/{rounds} {}", cell.name, round + 1, server.name));
+            // What an earlier round allocated and freed must not serve as this round's memory.
+            if is_idle {
+                *process = None;
+            }
+            let sample = sample(cell, server, process, options, is_broadcast);
+            if let Err(error) = &sample {
+                progress("");
+                eprintln!("{} {}: {error}", cell.name, server.name);
+                *process = None;
+            }
+            series.samples.push(sample.ok());
+        }
+    }
+    progress("");
+    running.into_iter().map(|(series, ..)| series).collect()
+}
+
+/// Shows where the run is on one line of a terminal; an empty line removes it.
+fn progress(line: &str) {
+    let mut stderr = std::io::stderr();
+    if stderr.is_terminal() {
+        // A bench whose progress cannot be shown still measures.
+        let _ = write!(stderr, "\r\x1b[K{line}").and_then(|()| stderr.flush());
+    }
+}
+
+fn sample(
+    cell: &Cell,
+    server: &Server,
+    process: &mut Option<Running>,
+    options: &Options,
+    broadcast: bool,
+) -> Result<hybi_bench::measure::Sample> {
+    let process = match process {
+        Some(process) => process,
+        None => process.insert(server.start(options.server_core, broadcast)?),
+    };
+    measure(process, server.peer, &cell.workload, options.timing)
+}

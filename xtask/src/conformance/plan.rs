@@ -1,0 +1,240 @@
+//! What is run: which sections of the suite, in which role, with whole connections or split halves.
+
+use crate::shell;
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// How much is run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Extent {
+    /// Seconds: the sections about the protocol itself, with whole connections.
+    Quick,
+    /// Minutes: every section; what CI runs.
+    Full,
+}
+
+/// Which side of the connection is ours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Role {
+    Server,
+    Client,
+}
+
+impl fmt::Display for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Role::Server => "server",
+            Role::Client => "client",
+        })
+    }
+}
+
+/// The sections of the suite and how many cases each has.
+pub(super) const SECTIONS: [(u16, usize); 11] = [
+    (1, 16),   // framing
+    (2, 11),   // pings and pongs
+    (3, 7),    // reserved bits
+    (4, 10),   // opcodes
+    (5, 20),   // fragmentation
+    (6, 145),  // UTF-8
+    (7, 37),   // closing handshake
+    (9, 54),   // limits and performance: a minute
+    (10, 1),   // autofragmentation
+    (12, 90),  // compression, payloads: minutes once we speak it
+    (13, 126), // compression, parameters: minutes likewise
+];
+
+/// Seconds altogether.
+const PROTOCOL: [u16; 8] = [1, 2, 3, 4, 5, 6, 7, 10];
+const PROTOCOL_AND_LIMITS: [u16; 9] = [1, 2, 3, 4, 5, 6, 7, 9, 10];
+/// Run once per role: a second run, with split halves, would cost CI ten minutes and show nothing
+/// that the other sections do not, since compression sits below the halves.
+const COMPRESSION: [u16; 2] = [12, 13];
+
+/// One run of the suite.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Plan {
+    pub(super) role: Role,
+    pub(super) split: bool,
+    pub(super) sections: Vec<u16>,
+}
+
+impl Plan {
+    /// Where the specification, the logs and the reports of this run go.
+    pub(super) fn directory(&self) -> PathBuf {
+        let sections: Vec<_> = self.sections.iter().map(u16::to_string).collect();
+        let halves = if self.split { "split" } else { "whole" };
+        let name = format!("{}-{halves}-{}", self.role, sections.join("-"));
+        shell::target().join("autobahn/report").join(name)
+    }
+
+    /// How long this may take before it counts as stuck; many times what it does take.
+    pub(super) fn patience(&self) -> Duration {
+        let minutes: u64 = self
+            .sections
+            .iter()
+            .map(|section| match section {
+                9 => 8,
+                12 | 13 => 15,
+                _ => 1,
+            })
+            .sum();
+        Duration::from_secs(60 * minutes)
+    }
+
+    /// Whether our side offers or accepts permessage-deflate.
+    pub(super) fn deflate(&self) -> bool {
+        self.sections.iter().any(|section| COMPRESSION.contains(section))
+    }
+}
+
+impl fmt::Display for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let halves = if self.split { "split halves" } else { "whole connections" };
+        let sections: Vec<_> = self.sections.iter().map(u16::to_string).collect();
+        write!(f, "{}, {halves}, sections {}", self.role, sections.join(" "))
+    }
+}
+
+/// What the command line asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Options {
+    extent: Extent,
+    sections: Option<Vec<u16>>,
+    split: bool,
+    pub(super) roles: Vec<Role>,
+    pub(super) update: bool,
+    pub(super) program: Option<PathBuf>,
+}
+
+impl Options {
+    pub(super) fn of(extent: Extent) -> Self {
+        Options {
+            extent,
+            sections: None,
+            split: false,
+            roles: vec![Role::Server, Role::Client],
+            update: false,
+            program: None,
+        }
+    }
+
+    pub(super) fn parse(arguments: &[String]) -> Result<Self, String> {
+        let mut options = Options::of(Extent::Quick);
+        let mut rest = arguments.iter();
+        while let Some(argument) = rest.next() {
+            let mut value = || rest.next().ok_or_else(|| format!("{argument} needs a value"));
+            match argument.as_str() {
+                "--full" => options.extent = Extent::Full,
+                "--split" => options.split = true,
+                "--update" => options.update = true,
+                "--program" => options.program = Some(PathBuf::from(value()?)),
+                "--sections" => options.sections = Some(sections(value()?)?),
+                "--role" => {
+                    options.roles = match value()?.as_str() {
+                        "server" => vec![Role::Server],
+                        "client" => vec![Role::Client],
+                        other => return Err(format!("--role is server or client, not `{other}`")),
+                    };
+                }
+                other => return Err(format!("`conformance` does not take `{other}`")),
+            }
+        }
+        if options.extent == Extent::Full && (options.sections.is_some() || options.split) {
+            return Err("--full says itself which sections, whole and split".to_owned());
+        }
+        Ok(options)
+    }
+
+    /// The runs of one role, in order.
+    pub(super) fn plans(&self, role: Role) -> Vec<Plan> {
+        let plan = |split, sections: &[u16]| Plan { role, split, sections: sections.to_vec() };
+        match (self.extent, &self.sections) {
+            (Extent::Full, _) => vec![
+                plan(false, &PROTOCOL_AND_LIMITS),
+                plan(true, &PROTOCOL_AND_LIMITS),
+                plan(false, &COMPRESSION),
+            ],
+            // Apart, because compression is on in these alone.
+            (Extent::Quick, Some(sections)) => {
+                let (compression, others): (Vec<_>, Vec<_>) =
+                    sections.iter().partition(|section| COMPRESSION.contains(section));
+                [others, compression]
+                    .iter()
+                    .filter(|sections| !sections.is_empty())
+                    .map(|sections| plan(self.split, sections))
+                    .collect()
+            }
+            (Extent::Quick, None) => vec![plan(self.split, &PROTOCOL)],
+        }
+    }
+}
+
+fn sections(list: &str) -> Result<Vec<u16>, String> {
+    let mut sections = list
+        .split(',')
+        .map(|section| {
+            let number = section.trim().parse().ok();
+            let known = number.filter(|n| SECTIONS.iter().any(|(section, _)| section == n));
+            known.ok_or_else(|| format!("`{section}` is no section; they are 1–7, 9, 10, 12, 13"))
+        })
+        .collect::<Result<Vec<u16>, _>>()?;
+    sections.sort_unstable();
+    sections.dedup();
+    Ok(sections)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(line: &str) -> Result<Options, String> {
+        let arguments: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
+        Options::parse(&arguments)
+    }
+
+    #[test]
+    fn a_full_run_has_every_section_whole_and_all_but_compression_split() {
+        for role in [Role::Server, Role::Client] {
+            let plans = parse("--full").unwrap().plans(role);
+            let run = |split| {
+                let of_kind = plans.iter().filter(|plan| plan.split == split);
+                let mut sections: Vec<u16> =
+                    of_kind.flat_map(|plan| plan.sections.clone()).collect();
+                sections.sort_unstable();
+                sections
+            };
+            assert_eq!(run(false), SECTIONS.map(|(section, _)| section));
+            assert_eq!(run(true), PROTOCOL_AND_LIMITS);
+        }
+    }
+
+    #[test]
+    fn a_quick_run_has_the_sections_that_take_seconds() {
+        let plans = parse("").unwrap().plans(Role::Client);
+        assert_eq!(plans.len(), 1);
+        assert_eq!(plans[0].sections, PROTOCOL);
+        assert!(!plans[0].split);
+    }
+
+    #[test]
+    fn chosen_sections_run_apart_from_those_about_compression() {
+        let options = parse("--sections 12,1,2,1 --role server --split").unwrap();
+        assert_eq!(options.roles, [Role::Server]);
+        let plans = options.plans(Role::Server);
+        assert_eq!(
+            plans.iter().map(|p| p.sections.clone()).collect::<Vec<_>>(),
+            [vec![1, 2], vec![12]]
+        );
+        assert_eq!(plans.iter().map(Plan::deflate).collect::<Vec<_>>(), [false, true]);
+        assert!(plans.iter().all(|plan| plan.split));
+    }
+
+    #[test]
+    fn what_cannot_be_run_is_refused() {
+        for line in ["--sections 8", "--sections", "--role both", "--full --split", "--fast"] {
+            assert!(parse(line).is_err(), "{line}");
+        }
+    }
+}

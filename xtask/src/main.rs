@@ -1,0 +1,49 @@
+//! The project's own commands: one file per command, std and a JSON reader, nothing else.
+
+#![forbid(unsafe_code)]
+
+mod conformance;
+mod errors;
+mod shell;
+mod test;
+
+use std::process::ExitCode;
+
+const USAGE: &str = "\
+cargo xtask test [--full]            unit, integration and doc tests, a quick conformance run;
+                                     --full is what CI runs
+cargo xtask conformance [OPTIONS]    the Autobahn|Testsuite against our server and our client
+    --full               every section, whole connections and split halves
+    --sections 1,2,12    these sections only
+    --role server|client one role only
+    --split              split halves instead of whole connections
+    --update             write the results to conformance/expected/ instead of comparing
+    --program PATH       test another program that takes the arguments of ours
+cargo xtask errors [--check]         write docs/ERRORS.md from the table of codes, or compare it
+
+With CI=true, what has to be skipped is a failure.";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let (command, options) = match arguments.split_first() {
+        Some((command, options)) => (command.as_str(), options),
+        None => ("help", &[][..]),
+    };
+    let result = match command {
+        "test" => test::command(options),
+        "conformance" => conformance::command(options),
+        "errors" => errors::command(options),
+        "help" | "--help" | "-h" => {
+            println!("{USAGE}");
+            Ok(())
+        }
+        other => Err(format!("there is no command `{other}`\n\n{USAGE}")),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(problem) => {
+            eprintln!("error: {problem}");
+            ExitCode::FAILURE
+        }
+    }
+}
