@@ -40,7 +40,7 @@ pub fn receive(role: Role, octets: &[u8]) {
     if choice & 2 != 0 {
         limits = limits.max_message_size(usize::MAX);
     }
-    let options = Options::new().limits(limits).max_frame_size(1 + usize::from(choice >> 4) * 50);
+    let options = Options::new().limits(limits).max_frame_size(20 + usize::from(choice >> 4) * 50);
     let mut connection = connection(role, &options);
     let mut sent = Vec::new();
     let mut ended = false;
