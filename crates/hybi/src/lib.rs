@@ -9,6 +9,7 @@ mod pool;
 mod pump;
 mod random;
 pub mod server;
+mod slab;
 mod split;
 mod stream;
 mod transport;

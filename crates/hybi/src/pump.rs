@@ -634,6 +634,8 @@ impl Shared {
         let mut send = lock(&self.send);
         send.sender.close(frame)?;
         let reader = send.reader.clone();
+        // Who waits for room waits for nothing now.
+        send.wake_waiting();
         self.write_locked(send);
         // The reader has to start the timer of the closing handshake.
         if let Some(reader) = reader {

@@ -1,5 +1,6 @@
 //! [`Acceptor`]: the server's side of the opening handshake, and the decisions before the 101.
 
+use super::origins::Origins;
 use super::request::Request;
 use crate::error::Error;
 use crate::heartbeat;
@@ -42,6 +43,7 @@ pub struct Acceptor {
 #[derive(Clone, Default)]
 struct Rules {
     path: Option<String>,
+    origins: Origins,
     select_subprotocol: Option<Arc<SelectSubprotocol>>,
     authorize: Option<Arc<Authorize>>,
     response_headers: Option<Arc<ResponseHeaders>>,
@@ -94,6 +96,12 @@ impl Acceptor {
         self.rule(|rules| rules.path = Some(path))
     }
 
+    /// Which web pages may connect (default [`Origins::any`], as in `ws`); others are refused with
+    /// 403.
+    pub fn origins(self, origins: Origins) -> Self {
+        self.rule(|rules| rules.origins = origins)
+    }
+
     /// The subprotocols spoken here: the first one that the client offers and that is among them is
     /// chosen; none if there is no such.
     pub fn subprotocols<I>(self, names: I) -> Self
@@ -120,13 +128,16 @@ impl Acceptor {
     ///
     /// ```
     /// use hybi::server::{Acceptor, Refusal};
+    /// use http::{HeaderValue, StatusCode, header};
     /// let acceptor = Acceptor::new().authorize(|request| {
     ///     let known = request.header("authorization") == Some("Bearer secret");
     ///     async move {
     ///         if known {
     ///             return Ok(());
     ///         }
-    ///         Err(Refusal::new(http::StatusCode::UNAUTHORIZED, "a token is needed"))
+    ///         // RFC 9110 §15.5.2: a 401 says how to authenticate.
+    ///         Err(Refusal::new(StatusCode::UNAUTHORIZED, "a token is needed")
+    ///             .header(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer")))
     ///     }
     /// });
     /// ```
@@ -272,6 +283,7 @@ impl Acceptor {
                 return Err(Refusal::new(StatusCode::NOT_FOUND, "no WebSocket here"));
             }
         }
+        rules.origins.check(upgrade.origin(), request.header("host"))?;
         if let Some(authorize) = &rules.authorize {
             authorize(request).await?;
         }

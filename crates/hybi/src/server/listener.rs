@@ -1,25 +1,30 @@
 //! [`Server`]: listens, accepts, and runs a handler for each connection.
 
 use super::acceptor::Acceptor;
+use super::clients::{self, Clients};
 use super::handler;
+use super::origins::Origins;
 use super::request::Request;
+use super::shutdown::Shutdown;
 use super::{HeadLimits, Refusal};
 use crate::error::Error;
 use crate::transport::Transport;
 use crate::websocket::WebSocket;
 use http::{HeaderMap, Response};
 use hybi_proto::{ErrorCode, Options};
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::io;
 use std::net::SocketAddr;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 use tokio::net::{TcpListener, ToSocketAddrs};
 
 /// How long to wait when the process has no file descriptors left for a new connection.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
-type OnError = dyn Fn(&Error) + Send + Sync;
+type OnError = dyn Fn(&Error, Option<SocketAddr>) + Send + Sync;
 
 /// A WebSocket server.
 ///
@@ -41,6 +46,9 @@ pub struct Server {
     listener: TcpListener,
     acceptor: Acceptor,
     on_error: Option<Arc<OnError>>,
+    clients: Option<Clients>,
+    shutdown: Shutdown,
+    signal: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
 }
 
 impl Server {
@@ -59,7 +67,14 @@ impl Server {
 
     /// A server on a listener that exists already.
     pub fn from_listener(listener: TcpListener) -> Self {
-        Server { listener, acceptor: Acceptor::new(), on_error: None }
+        Server {
+            listener,
+            acceptor: Acceptor::new(),
+            on_error: None,
+            clients: None,
+            shutdown: Shutdown::new(),
+            signal: None,
+        }
     }
 
     /// The address that is listened on; with port 0 asked for, this is the one given.
@@ -103,6 +118,13 @@ impl Server {
         self.set(|acceptor| acceptor.path(path))
     }
 
+    /// Which web pages may connect (default: all, as in `ws`); see [`Origins`].
+    ///
+    /// `Origins::same_origin()` is right for most servers whose clients are browsers.
+    pub fn origins(self, origins: Origins) -> Self {
+        self.set(|acceptor| acceptor.origins(origins))
+    }
+
     /// The subprotocols spoken here; see [`Acceptor::subprotocols`].
     pub fn subprotocols<I>(self, names: I) -> Self
     where
@@ -137,10 +159,52 @@ impl Server {
         self.set(|acceptor| acceptor.http(answer))
     }
 
-    /// Is told of every handshake that failed and every error that a handler returned; the server
-    /// goes on. `ws`: the events `wsClientError` and `error`.
-    pub fn on_error(mut self, tell: impl Fn(&Error) + Send + Sync + 'static) -> Self {
+    /// Is told of every handshake that failed and every error that a handler returned, with the
+    /// address of the peer (`None` over a Unix socket); the server goes on. `ws`: the events
+    /// `wsClientError` and `error`.
+    pub fn on_error(
+        mut self,
+        tell: impl Fn(&Error, Option<SocketAddr>) + Send + Sync + 'static,
+    ) -> Self {
         self.on_error = Some(Arc::new(tell));
+        self
+    }
+
+    /// Keeps the connections in `clients`, for others to send to (default: they are not kept). `ws`:
+    /// `clientTracking`.
+    pub fn clients(mut self, clients: &Clients) -> Self {
+        self.clients = Some(clients.clone());
+        self
+    }
+
+    /// Shuts the server down when `signal` is ready: stops accepting, closes the connections, waits
+    /// for the handlers, and aborts those that do not return in time. Then `serve` returns. `ws`:
+    /// `close()`, which leaves the connections to the caller.
+    ///
+    /// How it does so is said with [`shutdown`](Self::shutdown).
+    ///
+    /// ```no_run
+    /// # async fn example(ctrl_c: impl Future<Output = ()> + Send + 'static) -> Result<(), hybi::Error> {
+    /// hybi::Server::bind("127.0.0.1:8080")
+    ///     .await?
+    ///     .shutdown_on(ctrl_c)
+    ///     .serve(|mut ws| async move {
+    ///         while let Some(message) = ws.recv().await? {
+    ///             ws.send(message).await?;
+    ///         }
+    ///         Ok(())
+    ///     })
+    ///     .await
+    /// # }
+    /// ```
+    pub fn shutdown_on(mut self, signal: impl Future<Output = ()> + Send + 'static) -> Self {
+        self.signal = Some(Box::pin(signal));
+        self
+    }
+
+    /// How to say goodbye (default: 1001, everybody at once, 10 s); see [`Shutdown`].
+    pub fn shutdown(mut self, how: Shutdown) -> Self {
+        self.shutdown = how;
         self
     }
 
@@ -152,6 +216,9 @@ impl Server {
     ///
     /// # Cancel safety
     /// Dropping the future stops accepting; connections that are open go on.
+    ///
+    /// # Returns
+    /// After the shutdown, if one was asked for with [`shutdown_on`](Self::shutdown_on).
     ///
     /// # Errors
     /// [`Error::Io`] if the listener fails for good; a single connection never ends the server.
@@ -172,40 +239,83 @@ impl Server {
         F: Fn(WebSocket, Request) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = Result<(), Error>> + Send + 'static,
     {
-        let Server { listener, acceptor, on_error } = self;
-        let shared = Arc::new((acceptor, on_error, handler));
-        loop {
-            let stream = match listener.accept().await {
-                Ok((stream, _)) => stream,
-                Err(error) if is_of_one_connection(&error) => continue,
-                Err(error) if is_exhaustion(&error) => {
-                    // Connections that end give descriptors back: keep serving those that are open.
-                    tokio::time::sleep(ACCEPT_PAUSE).await;
-                    continue;
-                }
-                Err(error) => {
-                    return Err(Error::io(ErrorCode::Io, "accepting connections failed", error));
-                }
-            };
-            // Messages are written whole: waiting for more to send only costs time.
-            let _ = stream.set_nodelay(true);
-            let shared = shared.clone();
-            tokio::spawn(async move {
-                let (acceptor, on_error, handler) = &*shared;
-                // Boxed, so that an idle connection does not keep room for its handshake.
-                let opened = Box::pin(acceptor.accept_transport(Transport::Tcp(stream))).await;
-                let result = match opened {
-                    Ok((ws, request)) => {
-                        let connection = ws.shared().clone();
-                        handler::run(connection, handler(ws, request)).await
-                    }
-                    Err(error) => Err(error),
-                };
-                if let (Err(error), Some(tell)) = (result, on_error) {
-                    tell(&error);
-                }
-            });
+        let Server { listener, acceptor, on_error, clients, shutdown, signal } = self;
+        let Some(signal) = signal else {
+            return accept_all(
+                listener,
+                Arc::new(Service { acceptor, on_error, clients, handler }),
+            )
+            .await;
+        };
+        let clients = clients.unwrap_or_default();
+        let service = Service { acceptor, on_error, clients: Some(clients.clone()), handler };
+        let mut accepting = pin!(accept_all(listener, Arc::new(service)));
+        let mut signal = signal;
+        let failed = poll_fn(|cx| {
+            if signal.as_mut().poll(cx).is_ready() {
+                return Poll::Ready(None);
+            }
+            accepting.as_mut().poll(cx).map(Some)
+        })
+        .await;
+        if let Some(failed) = failed {
+            return failed;
         }
+        // Nobody connects any more: the port is free for the next one.
+        drop(accepting);
+        clients.shutdown(shutdown).await;
+        Ok(())
+    }
+}
+
+/// What each connection is served with.
+struct Service<F> {
+    acceptor: Acceptor,
+    on_error: Option<Arc<OnError>>,
+    clients: Option<Clients>,
+    handler: F,
+}
+
+async fn accept_all<F, Fut>(listener: TcpListener, service: Arc<Service<F>>) -> Result<(), Error>
+where
+    F: Fn(WebSocket, Request) -> Fut + Send + Sync + 'static,
+    Fut: Future<Output = Result<(), Error>> + Send + 'static,
+{
+    loop {
+        let (stream, peer) = match listener.accept().await {
+            Ok(accepted) => accepted,
+            Err(error) if is_of_one_connection(&error) => continue,
+            Err(error) if is_exhaustion(&error) => {
+                // Connections that end give descriptors back: keep serving those that are open.
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+                continue;
+            }
+            Err(error) => {
+                return Err(Error::io(ErrorCode::Io, "accepting connections failed", error));
+            }
+        };
+        // Messages are written whole: waiting for more to send only costs time.
+        let _ = stream.set_nodelay(true);
+        let service = service.clone();
+        let clients = service.clients.clone();
+        clients::spawn(clients.as_ref(), move |ticket| async move {
+            // Boxed, so that an idle connection does not keep room for its handshake.
+            let accepting = service.acceptor.accept_transport(Transport::Tcp(stream));
+            let result = match Box::pin(accepting).await {
+                Ok((ws, request)) => {
+                    let connection = ws.shared().clone();
+                    if let Some(ticket) = &ticket {
+                        ticket.opened(&connection);
+                    }
+                    handler::run(connection, (service.handler)(ws, request)).await
+                }
+                Err(error) => Err(error),
+            };
+            if let (Err(error), Some(tell)) = (result, &service.on_error) {
+                tell(&error, Some(peer));
+            }
+            drop(ticket);
+        });
     }
 }
 

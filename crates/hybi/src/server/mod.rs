@@ -4,14 +4,20 @@
 //! elsewhere; [`accept`] is an acceptor with the defaults.
 
 mod acceptor;
+mod clients;
 mod handler;
 mod listener;
+mod origins;
 mod request;
+mod shutdown;
 
 pub use acceptor::Acceptor;
+pub use clients::Clients;
 pub use hybi_proto::handshake::{HeadLimits, Refusal};
 pub use listener::Server;
+pub use origins::Origins;
 pub use request::Request;
+pub use shutdown::Shutdown;
 
 use crate::error::Error;
 use crate::websocket::WebSocket;
