@@ -80,9 +80,12 @@ impl WebSocket {
     ///
     /// # Errors
     /// [`Error::Closed`] once the connection is closing, [`Error::Io`] once writing has failed.
-    pub async fn send(&self, message: impl Into<Message>) -> Result<(), Error> {
+    pub fn send<M: Into<Message>>(
+        &self,
+        message: M,
+    ) -> impl Future<Output = Result<(), Error>> + Send + use<'_, M> {
         let mut message = Some(message.into());
-        poll_fn(|cx| self.shared.poll_send(cx, &mut message, true)).await
+        poll_fn(move |cx| self.shared.poll_send(cx, &mut message, true))
     }
 
     /// Sends a message without compressing it, even though compression was negotiated: for what is
@@ -93,9 +96,12 @@ impl WebSocket {
     ///
     /// # Errors
     /// As [`send`](Self::send).
-    pub async fn send_uncompressed(&self, message: impl Into<Message>) -> Result<(), Error> {
+    pub fn send_uncompressed<M: Into<Message>>(
+        &self,
+        message: M,
+    ) -> impl Future<Output = Result<(), Error>> + Send + use<'_, M> {
         let mut message = Some(message.into());
-        poll_fn(|cx| self.shared.poll_send(cx, &mut message, false)).await
+        poll_fn(move |cx| self.shared.poll_send(cx, &mut message, false))
     }
 
     /// Sends a message if there is room for it now, and gives it back if there is not.
@@ -114,9 +120,12 @@ impl WebSocket {
     ///
     /// # Errors
     /// As [`send`](Self::send).
-    pub async fn feed(&self, message: impl Into<Message>) -> Result<(), Error> {
+    pub fn feed<M: Into<Message>>(
+        &self,
+        message: M,
+    ) -> impl Future<Output = Result<(), Error>> + Send + use<'_, M> {
         let mut message = Some(message.into());
-        poll_fn(|cx| self.shared.poll_feed(cx, &mut message)).await
+        poll_fn(move |cx| self.shared.poll_feed(cx, &mut message))
     }
 
     /// Waits until everything accepted so far has been handed to the operating system.

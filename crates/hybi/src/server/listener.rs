@@ -1,8 +1,8 @@
 //! [`Server`]: listens, accepts, and runs a handler for each connection.
 
 use super::acceptor::Acceptor;
-use super::clients::{self, Clients};
-use super::handler;
+use super::clients::{self, Clients, Ticket};
+use super::handler::{After, Opened, Serving};
 use super::origins::Origins;
 use super::request::Request;
 use super::shutdown::Shutdown;
@@ -298,24 +298,46 @@ where
         let _ = stream.set_nodelay(true);
         let service = service.clone();
         let clients = service.clients.clone();
-        clients::spawn(clients.as_ref(), move |ticket| async move {
-            // Boxed, so that an idle connection does not keep room for its handshake.
-            let accepting = service.acceptor.accept_transport(Transport::Tcp(stream));
-            let result = match Box::pin(accepting).await {
-                Ok((ws, request)) => {
-                    let connection = ws.shared().clone();
-                    if let Some(ticket) = &ticket {
-                        ticket.opened(&connection);
+        clients::spawn(clients.as_ref(), move |ticket| {
+            Serving::opening(Box::pin(open(service, Transport::Tcp(stream), peer, ticket)))
+        });
+    }
+}
+
+/// Opens a connection and calls the handler.
+async fn open<F, Fut>(
+    service: Arc<Service<F>>,
+    transport: Transport,
+    peer: SocketAddr,
+    ticket: Option<Ticket>,
+) -> Option<Opened<Fut>>
+where
+    F: Fn(WebSocket, Request) -> Fut,
+{
+    let on_error = service.on_error.clone();
+    match service.acceptor.accept_transport(transport).await {
+        Ok((ws, request)) => {
+            let shared = ws.shared().clone();
+            if let Some(ticket) = &ticket {
+                ticket.opened(&shared);
+            }
+            let after: Option<After> = (on_error.is_some() || ticket.is_some()).then(|| {
+                let after = move |result: &Result<(), Error>| {
+                    if let (Err(error), Some(tell)) = (result, on_error) {
+                        tell(error, Some(peer));
                     }
-                    handler::run(connection, (service.handler)(ws, request)).await
-                }
-                Err(error) => Err(error),
-            };
-            if let (Err(error), Some(tell)) = (result, &service.on_error) {
+                    drop(ticket);
+                };
+                Box::new(after) as _
+            });
+            Some(Opened { shared, handler: (service.handler)(ws, request), after })
+        }
+        Err(error) => {
+            if let Some(tell) = on_error {
                 tell(&error, Some(peer));
             }
-            drop(ticket);
-        });
+            None
+        }
     }
 }
 
