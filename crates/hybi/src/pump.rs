@@ -12,6 +12,7 @@
 //! further action, and whatever is queued meanwhile leaves in one write.
 
 use crate::batch;
+use crate::close_info::{CloseInfo, ClosedBy};
 use crate::error::Error;
 use crate::pool::{CHUNK, Chunk};
 use crate::transport::Transport;
@@ -112,6 +113,8 @@ struct Send {
     shut_down: bool,
     /// The transport failed: what was not written will never be.
     failure: Option<Box<Error>>,
+    /// How the end came about, once it has begun.
+    closed: Option<Box<CloseInfo>>,
     /// The task that waits for octets to come.
     reader: Option<Waker>,
     /// The task that has the write turn, if it waits for a transport whose reads can write.
@@ -154,6 +157,7 @@ impl Shared {
                 gathering: false,
                 shut_down: false,
                 failure: None,
+                closed: None,
                 reader: None,
                 drain: None,
                 waiting: Vec::new(),
@@ -245,6 +249,9 @@ impl Shared {
             }
             Ok(event) => {
                 let mut send = lock(&self.send);
+                if let Event::Close(frame) = &event {
+                    send.closed_by(ClosedBy::Peer).receive(frame.clone());
+                }
                 send.sender.react(&event);
                 if matches!(event, Event::Close(_)) {
                     receive.ended = send.sender.wants_shutdown();
@@ -257,6 +264,7 @@ impl Shared {
                 receive.chunk = None;
                 receive.linger = true;
                 let mut send = lock(&self.send);
+                send.closed_by(ClosedBy::Us);
                 send.sender.fail(&error);
                 self.write_locked(send);
                 Err(error.into())
@@ -629,10 +637,16 @@ impl Shared {
         lock(&self.send).sender.is_open()
     }
 
+    /// How the end came about, once it has begun.
+    pub(crate) fn close_info(&self) -> Option<CloseInfo> {
+        lock(&self.send).closed.as_deref().cloned()
+    }
+
     /// Begins the closing handshake.
     pub(crate) fn close(self: &Arc<Self>, frame: Option<CloseFrame>) -> Result<(), Error> {
         let mut send = lock(&self.send);
         send.sender.close(frame)?;
+        send.closed_by(ClosedBy::Us);
         let reader = send.reader.clone();
         self.write_locked(send);
         // The reader has to start the timer of the closing handshake.
@@ -644,6 +658,7 @@ impl Shared {
 
     /// Cuts the connection without a closing handshake: what was not written is lost.
     pub(crate) fn terminate(&self) {
+        lock(&self.send).closed_by(ClosedBy::Us);
         self.give_up();
     }
 
@@ -790,7 +805,13 @@ impl Send {
         self.abort();
     }
 
+    /// The end has begun; who began it is kept from the first time.
+    fn closed_by(&mut self, by: ClosedBy) -> &mut CloseInfo {
+        self.closed.get_or_insert_with(|| Box::new(CloseInfo::new(by)))
+    }
+
     fn abort(&mut self) {
+        self.closed_by(ClosedBy::Nobody);
         self.sender.abort();
         self.shut_down = true;
         self.turn = false;
