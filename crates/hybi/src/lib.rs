@@ -3,6 +3,7 @@
 
 mod batch;
 pub mod client;
+mod close_info;
 mod error;
 mod heartbeat;
 mod pool;
@@ -17,6 +18,7 @@ mod websocket;
 
 pub use batch::batch;
 pub use client::{Client, connect, connect_over};
+pub use close_info::{CloseInfo, ClosedBy};
 pub use error::{Error, HandshakeError, IoError};
 pub use hybi_proto::{
     CloseCode, CloseFrame, DeflateOptions, ErrorCode, ErrorDetail, Event, Limits, Message, Options,

@@ -12,6 +12,7 @@
 //! further action, and whatever is queued meanwhile leaves in one write.
 
 use crate::batch;
+use crate::close_info::{CloseInfo, ClosedBy};
 use crate::error::Error;
 use crate::pool::{CHUNK, Chunk};
 use crate::transport::Transport;
@@ -110,6 +111,8 @@ struct Send {
     gathering: bool,
     /// The transport has been shut down for writing.
     shut_down: bool,
+    /// How the end came about, once it has begun.
+    closed: Option<Box<CloseInfo>>,
     /// The task that waits for octets to come.
     reader: Option<Waker>,
     /// Only for a connection whose transport is full or broken.
@@ -160,6 +163,7 @@ impl Shared {
                 turn: false,
                 gathering: false,
                 shut_down: false,
+                closed: None,
                 reader: None,
                 trouble: None,
             }),
@@ -250,6 +254,9 @@ impl Shared {
             }
             Ok(event) => {
                 let mut send = lock(&self.send);
+                if let Event::Close(frame) = &event {
+                    send.closed_by(ClosedBy::Peer).receive(frame.clone());
+                }
                 send.sender.react(&event);
                 if matches!(event, Event::Close(_)) {
                     receive.ended = send.sender.wants_shutdown();
@@ -262,6 +269,7 @@ impl Shared {
                 receive.chunk = None;
                 receive.linger = true;
                 let mut send = lock(&self.send);
+                send.closed_by(ClosedBy::Us);
                 send.sender.fail(&error);
                 self.write_locked(send);
                 Err(error.into())
@@ -630,10 +638,16 @@ impl Shared {
         lock(&self.send).sender.is_open()
     }
 
+    /// How the end came about, once it has begun.
+    pub(crate) fn close_info(&self) -> Option<CloseInfo> {
+        lock(&self.send).closed.as_deref().cloned()
+    }
+
     /// Begins the closing handshake.
     pub(crate) fn close(self: &Arc<Self>, frame: Option<CloseFrame>) -> Result<(), Error> {
         let mut send = lock(&self.send);
         send.sender.close(frame)?;
+        send.closed_by(ClosedBy::Us);
         let reader = send.reader.clone();
         // Who waits for room waits for nothing now.
         send.wake_waiting();
@@ -647,6 +661,7 @@ impl Shared {
 
     /// Cuts the connection without a closing handshake: what was not written is lost.
     pub(crate) fn terminate(&self) {
+        lock(&self.send).closed_by(ClosedBy::Us);
         self.give_up();
     }
 
@@ -792,7 +807,13 @@ impl Send {
         self.abort();
     }
 
+    /// The end has begun; who began it is kept from the first time.
+    fn closed_by(&mut self, by: ClosedBy) -> &mut CloseInfo {
+        self.closed.get_or_insert_with(|| Box::new(CloseInfo::new(by)))
+    }
+
     fn abort(&mut self) {
+        self.closed_by(ClosedBy::Nobody);
         self.sender.abort();
         self.shut_down = true;
         self.turn = false;

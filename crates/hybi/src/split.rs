@@ -1,5 +1,6 @@
 //! [`Reader`] and [`Writer`]: a connection in two tasks, or sent to from anywhere.
 
+use crate::close_info::CloseInfo;
 use crate::error::Error;
 use crate::pump::{Shared, TrySendError};
 use crate::websocket::WebSocket;
@@ -179,6 +180,11 @@ impl Writer {
     /// True until a Close frame has been sent or received, or the connection has failed.
     pub fn is_open(&self) -> bool {
         self.shared.is_open()
+    }
+
+    /// How the connection came to its end; see [`WebSocket::close_info`].
+    pub fn close_info(&self) -> Option<CloseInfo> {
+        self.shared.close_info()
     }
 
     /// True if both send on the same connection.

@@ -1,5 +1,6 @@
 //! [`WebSocket`]: an open connection.
 
+use crate::close_info::CloseInfo;
 use crate::error::Error;
 use crate::pump::{Shared, TrySendError};
 use crate::split::{Reader, Writer};
@@ -187,6 +188,20 @@ impl WebSocket {
     /// without [`Options::ping_interval`](crate::Options::ping_interval).
     pub fn round_trip(&self) -> Option<std::time::Duration> {
         self.shared.round_trip()
+    }
+
+    /// How the connection came to its end: who closed it, with which code and reason; `None` until a
+    /// Close frame has been sent or received, or the connection has failed. `ws`: the event `close`.
+    ///
+    /// ```
+    /// # fn example(ws: &hybi::WebSocket) {
+    /// if let Some(info) = ws.close_info() {
+    ///     println!("closed by {:?}: {} {}", info.by(), info.code(), info.reason());
+    /// }
+    /// # }
+    /// ```
+    pub fn close_info(&self) -> Option<CloseInfo> {
+        self.shared.close_info()
     }
 
     /// The subprotocol that both sides agreed on. `ws`: `protocol`.
