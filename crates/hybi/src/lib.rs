@@ -1,4 +1,50 @@
-//! WebSocket client and server.
+//! WebSocket client and server: simple to use, fast, thoroughly tested.
+//!
+//! ```no_run
+//! # async fn client() -> Result<(), hybi::Error> {
+//! // A client
+//! let mut ws = hybi::connect("ws://127.0.0.1:8080").await?;
+//! ws.send("something").await?;
+//! while let Some(message) = ws.recv().await? {
+//!     println!("received: {message}");
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! ```no_run
+//! # async fn server() -> Result<(), hybi::Error> {
+//! // A server
+//! hybi::Server::bind("127.0.0.1:8080")
+//!     .await?
+//!     .serve(|mut ws| async move {
+//!         while let Some(message) = ws.recv().await? {
+//!             ws.send(message).await?;
+//!         }
+//!         Ok(())
+//!     })
+//!     .await?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Everything else is added to these:
+//!
+//! | to | see |
+//! |---|---|
+//! | send headers, use TLS or a proxy, follow redirects | [`Client`] |
+//! | reconnect | [`client`] |
+//! | decide who may connect, serve plain HTTP, shut down gracefully | [`Server`] |
+//! | accept on a stream of your own | [`accept()`], [`server::Acceptor`] |
+//! | see pings, pongs and closes | [`WebSocket::next_event`] |
+//! | send from anywhere, broadcast | [`Writer`], [`PreparedMessage`] |
+//! | set limits, a heartbeat, compression | [`Options`] |
+//! | write once for many messages outside of a server | [`batch()`] |
+//! | know what went wrong and who must act | [`Error`], [`ErrorCode`] |
+//!
+//! Every future is cancel-safe: what is said under *Cancel safety* is what dropping it means. A
+//! connection belongs to no task and needs none of its own.
+
 #![forbid(unsafe_code)]
 
 mod batch;
