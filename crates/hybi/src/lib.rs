@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod batch;
+mod broadcast;
 pub mod client;
 mod error;
 mod heartbeat;
@@ -16,6 +17,7 @@ mod transport;
 mod websocket;
 
 pub use batch::batch;
+pub use broadcast::{Delivery, Group, Membership, SlowClient};
 pub use client::{Client, connect, connect_over};
 pub use error::{Error, HandshakeError, IoError};
 pub use hybi_proto::{
