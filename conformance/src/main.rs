@@ -2,40 +2,27 @@
 //!
 //! `conformance server --listen ADDR [--split] [--deflate]` echoes what Autobahn's fuzzing client
 //! sends; `conformance client --url URL --agent NAME [--split] [--deflate]` lets its fuzzing server
-//! run every case against our client. `--split` echoes from a reader to a writer instead of a whole
-//! connection.
+//! run every case against our client. `--split` receives in one task and sends in another.
 
 #![forbid(unsafe_code)]
 
-use hybi::{Client, DeflateOptions, Error, Options, Server, WebSocket};
-use std::collections::HashMap;
+use hybi::{Client, DeflateOptions, Error, Limits, Message, Options, Server, WebSocket};
 use std::process::ExitCode;
+use tokio::sync::{mpsc, oneshot};
 
 const USAGE: &str = "usage: conformance server --listen ADDR [--split] [--deflate]
        conformance client --url URL --agent NAME [--split] [--deflate]";
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    let mut arguments = std::env::args().skip(1);
-    let role = arguments.next().unwrap_or_default();
-    let mut values = HashMap::new();
-    while let Some(name) = arguments.next() {
-        let value = match name.as_str() {
-            "--split" | "--deflate" => String::new(),
-            _ => arguments.next().unwrap_or_default(),
-        };
-        values.insert(name, value);
-    }
-    let value = |name: &str| values.get(name).cloned().unwrap_or_default();
-    let split = values.contains_key("--split");
-    let options = match values.contains_key("--deflate") {
-        true => Options::new().compression(DeflateOptions::new()),
-        false => Options::new().no_compression(),
-    };
-    let result = match role.as_str() {
-        "server" => serve(&value("--listen"), options, split).await,
-        "client" => run_cases(&value("--url"), &value("--agent"), options, split).await,
-        _ => Err(Error::application(USAGE)),
+    let result = match Arguments::parse(std::env::args().skip(1)) {
+        Some(Arguments { role: Role::Server { listen }, split, deflate }) => {
+            serve(&listen, options(deflate), split).await
+        }
+        Some(Arguments { role: Role::Client { url, agent }, split, deflate }) => {
+            run_cases(&url, &agent, options(deflate), split).await
+        }
+        None => Err(Error::application(USAGE)),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -44,6 +31,49 @@ async fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+enum Role {
+    Server { listen: String },
+    Client { url: String, agent: String },
+}
+
+struct Arguments {
+    role: Role,
+    split: bool,
+    deflate: bool,
+}
+
+impl Arguments {
+    /// Reads the command line; `None` if it is not as [`USAGE`] says.
+    fn parse(mut arguments: impl Iterator<Item = String>) -> Option<Self> {
+        let role = arguments.next()?;
+        let (mut split, mut deflate) = (false, false);
+        let (mut listen, mut url, mut agent) = (None, None, None);
+        while let Some(argument) = arguments.next() {
+            match argument.as_str() {
+                "--split" => split = true,
+                "--deflate" => deflate = true,
+                "--listen" => listen = Some(arguments.next()?),
+                "--url" => url = Some(arguments.next()?),
+                "--agent" => agent = Some(arguments.next()?),
+                _ => return None,
+            }
+        }
+        let role = match role.as_str() {
+            "server" => Role::Server { listen: listen? },
+            "client" => Role::Client { url: url?, agent: agent? },
+            _ => return None,
+        };
+        Some(Arguments { role, split, deflate })
+    }
+}
+
+fn options(deflate: bool) -> Options {
+    // Cases 9.3.1 and 9.4.1 send 4 MiB in fragments of 64 bytes, then an empty one: 65537 fragments,
+    // and the default allows 16384.
+    let options = Options::new().limits(Limits::new().max_fragments(65537));
+    if deflate { options.compression(DeflateOptions::new()) } else { options.no_compression() }
 }
 
 async fn serve(address: &str, options: Options, split: bool) -> Result<(), Error> {
@@ -70,16 +100,40 @@ async fn run_cases(url: &str, agent: &str, options: Options, split: bool) -> Res
     Ok(())
 }
 
-async fn echo(mut ws: WebSocket, split: bool) -> Result<(), Error> {
-    if split {
-        let (mut reader, writer) = ws.split();
-        while let Some(message) = reader.recv().await? {
-            writer.send(message).await?;
-        }
-        return Ok(());
-    }
+async fn echo(ws: WebSocket, split: bool) -> Result<(), Error> {
+    if split { echo_between_tasks(ws).await } else { echo_in_turn(ws).await }
+}
+
+async fn echo_in_turn(mut ws: WebSocket) -> Result<(), Error> {
     while let Some(message) = ws.recv().await? {
         ws.send(message).await?;
     }
     Ok(())
+}
+
+/// Receives in this task and sends in another, one message at a time: a message that came before a
+/// violation is echoed before the Close frame, as Autobahn wants it.
+async fn echo_between_tasks(ws: WebSocket) -> Result<(), Error> {
+    let (mut reader, writer) = ws.split();
+    let (received, mut to_send) = mpsc::channel::<(Message, oneshot::Sender<()>)>(1);
+    let sending = tokio::spawn(async move {
+        while let Some((message, sent)) = to_send.recv().await {
+            writer.send(message).await?;
+            // Not waited for any more if receiving was dropped meanwhile.
+            let _ = sent.send(());
+        }
+        Ok(())
+    });
+    let receiving = async move {
+        while let Some(message) = reader.recv().await? {
+            let (sent, is_sent) = oneshot::channel();
+            // Either fails only when sending has ended with an error, which is returned below.
+            if received.send((message, sent)).await.is_err() || is_sent.await.is_err() {
+                break;
+            }
+        }
+        Ok(())
+    };
+    let received = receiving.await;
+    sending.await.map_err(Error::application)?.and(received)
 }

@@ -97,12 +97,12 @@ impl Endpoint {
         self.receives_in(octets, usize::MAX);
     }
 
-    /// Lets these octets arrive in chunks of at most `chunk`.
+    /// Lets these octets arrive in chunks of at most `chunk` (at least 1).
     ///
     /// # Panics
     /// If the connection leaves octets behind that it should have taken.
     pub fn receives_in(&mut self, octets: impl AsRef<[u8]>, chunk: usize) {
-        for mut input in octets.as_ref().chunks(chunk) {
+        for mut input in octets.as_ref().chunks(chunk.max(1)) {
             loop {
                 match self.connection.receive(&mut input) {
                     Ok(Some(event)) => self.events.push(event),

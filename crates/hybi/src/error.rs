@@ -68,6 +68,10 @@ impl Error {
         Error::Handshake(HandshakeError { detail, response: None })
     }
 
+    pub(crate) fn usage(text: impl Into<Cow<'static, str>>) -> Self {
+        Error::Usage(ErrorDetail::new(ErrorCode::InvalidArgument, text))
+    }
+
     pub(crate) fn timeout(code: ErrorCode, text: impl Into<Cow<'static, str>>) -> Self {
         Error::Timeout(ErrorDetail::new(code, text))
     }

@@ -63,6 +63,11 @@ impl Assembler {
         self.first.is_some()
     }
 
+    #[inline]
+    pub(super) fn max_message_size(&self) -> usize {
+        self.limits.max_message_size
+    }
+
     pub(super) fn clear(&mut self) {
         self.first = None;
         self.partial = None;
@@ -257,8 +262,8 @@ impl Partial {
 }
 
 /// The message whose payload has come in one piece.
-#[inline]
-fn whole(piece: Piece<'_>, text: bool) -> Result<Message, Error> {
+#[inline(always)]
+pub(super) fn whole(piece: Piece<'_>, text: bool) -> Result<Message, Error> {
     match (piece.mask, text) {
         (Some((key, _)), true) => {
             Utf8Bytes::copy_masked(piece.octets, key).map(Message::Text).map_err(invalid_utf8)

@@ -101,6 +101,7 @@ impl Connection {
     ///
     /// # Errors
     /// [`Error::Protocol`] or [`Error::Limit`]; the matching Close frame has been queued.
+    #[inline]
     pub fn receive(&mut self, input: &mut &[u8]) -> Result<Option<Event>, Error> {
         let before = input.len();
         let result = self.receiver.receive(input);

@@ -158,19 +158,27 @@ proptest! {
 
 #[test]
 fn every_cut_in_two_gives_the_same() {
+    // The longest header there is.
+    let mut refused = Frame::binary([7; 300]).masked(KEY).octets();
+    refused.extend(Frame::binary("").claiming(100 * 1024 * 1024 + 1).masked(KEY).octets());
+    assert_every_cut(&refused, 0..refused.len(), 1);
+
     let mut octets = Frame::text("Hel").not_final().masked(KEY).octets();
     octets.extend(Frame::ping("?").masked(KEY).octets());
     octets.extend(Frame::continuation("lo").masked(*b"abcd").octets());
     octets.extend(Frame::binary([7; 300]).masked(KEY).octets());
     octets.extend(Frame::binary([7; 25_000]).masked(*b"efgh").octets());
     octets.extend(Frame::close(1000, "bye").masked(KEY).octets());
+    assert_every_cut(&octets, (0..400).chain(octets.len() - 20..octets.len()), 5);
+}
+
+fn assert_every_cut(octets: &[u8], cuts: impl Iterator<Item = usize>, events: usize) {
     let options = Options::new();
-    let at_once = Transcript::of(Role::Server, &options, &octets, [], Path::Whole);
-    assert_eq!(at_once.events.len(), 5);
-    let ends = (0..400).chain(octets.len() - 20..octets.len());
-    for cut in ends {
+    let at_once = Transcript::of(Role::Server, &options, octets, [], Path::Whole);
+    assert_eq!(at_once.events.len(), events);
+    for cut in cuts {
         for path in [Path::Whole, Path::Direct(1)] {
-            let cut_in_two = Transcript::of(Role::Server, &options, &octets, [cut], path);
+            let cut_in_two = Transcript::of(Role::Server, &options, octets, [cut], path);
             assert!(cut_in_two == at_once, "cut at {cut}, {path:?}");
         }
     }

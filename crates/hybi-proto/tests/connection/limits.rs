@@ -37,19 +37,6 @@ fn the_size_limit_counts_all_fragments_of_a_message() {
 }
 
 #[test]
-fn lengths_that_add_up_to_more_than_64_bits_are_refused() {
-    let mut server = endpoint(Role::Server, &limited(Limits::new().max_message_size(usize::MAX)));
-    server.receives(Frame::binary("").not_final().masked(KEY).octets());
-    for _ in 0..3 {
-        server.receives(Frame::continuation("").not_final().masked(KEY).octets());
-    }
-    server.receives(Frame::continuation("").claiming((1 << 53) - 1).masked(KEY).octets());
-    assert_eq!(server.error(), None);
-    server.receives([0; 1000]);
-    assert_eq!(server.error(), None);
-}
-
-#[test]
 fn control_frames_count_for_no_limit() {
     let limits = Limits::new().max_message_size(10).max_fragments(2).max_buffered_chunks(4);
     let mut server = endpoint(Role::Server, &limited(limits));
