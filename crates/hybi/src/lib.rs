@@ -48,6 +48,7 @@
 #![forbid(unsafe_code)]
 
 mod batch;
+mod broadcast;
 pub mod client;
 mod close_info;
 mod error;
@@ -63,6 +64,7 @@ mod transport;
 mod websocket;
 
 pub use batch::batch;
+pub use broadcast::{Delivery, Group, Membership, SlowClient};
 pub use client::{Client, connect, connect_over};
 pub use close_info::{CloseInfo, ClosedBy};
 pub use error::{Error, HandshakeError, IoError};

@@ -1,9 +1,12 @@
 //! Running a handler: batching what it sends, and closing the connection after it.
 
+use super::clients::Ticket;
+use super::request::Request;
 use crate::batch;
 use crate::error::Error;
 use crate::heartbeat;
 use crate::pump::Shared;
+use crate::websocket::WebSocket;
 use hybi_proto::{CloseCode, CloseFrame, Utf8Bytes};
 use pin_project_lite::pin_project;
 use std::future::Future;
@@ -13,16 +16,19 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 /// A handshake on its way; `None` if it has failed and been reported.
-pub(super) type Opening<F> = Pin<Box<dyn Future<Output = Option<Opened<F>>> + Send>>;
+type Opening<F> = Pin<Box<dyn Future<Output = Option<Opened<F>>> + Send>>;
+
+/// Is told of the error that ended a connection.
+pub(super) type Tell = Box<dyn FnOnce(&Error) + Send>;
 
 /// Is told how a handler ended.
-pub(super) type After = Box<dyn FnOnce(&Result<(), Error>) + Send>;
+type After = Box<dyn FnOnce(&Result<(), Error>) + Send>;
 
 /// An open connection and what is to be done with it.
-pub(super) struct Opened<F> {
-    pub(super) shared: Arc<Shared>,
-    pub(super) handler: F,
-    pub(super) after: Option<After>,
+struct Opened<F> {
+    shared: Arc<Shared>,
+    handler: F,
+    after: Option<After>,
 }
 
 pin_project! {
@@ -53,8 +59,44 @@ pin_project! {
 }
 
 impl<F> Serving<F> {
-    /// Serves a connection that is about to be opened.
-    pub(super) fn opening(opening: Opening<F>) -> Self {
+    /// Serves the connection that `opening` yields with `handler`; `tell` is told of the error if
+    /// one of the two fails, and `guard` is kept until the end.
+    pub(super) fn new<G: Send + 'static>(
+        opening: impl Future<Output = Result<(WebSocket, Request), Error>> + Send + 'static,
+        handler: impl FnOnce(WebSocket, Request) -> F + Send + 'static,
+        ticket: Option<Ticket>,
+        tell: Option<Tell>,
+        guard: Option<G>,
+    ) -> Self
+    where
+        F: 'static,
+    {
+        // Boxed, so that an idle connection does not keep room for its handshake.
+        let opening = Box::pin(async move {
+            let (ws, request) = match opening.await {
+                Ok(open) => open,
+                Err(error) => {
+                    if let Some(tell) = tell {
+                        tell(&error);
+                    }
+                    return None;
+                }
+            };
+            let shared = ws.shared().clone();
+            if let Some(ticket) = &ticket {
+                ticket.opened(&shared);
+            }
+            let mut after: Option<After> = None;
+            if tell.is_some() || ticket.is_some() || guard.is_some() {
+                after = Some(Box::new(move |result| {
+                    if let (Err(error), Some(tell)) = (result, tell) {
+                        tell(error);
+                    }
+                    drop((ticket, guard));
+                }));
+            }
+            Some(Opened { shared, handler: handler(ws, request), after })
+        });
         Serving { stage: Stage::Opening { opening }, shared: None, heartbeat: None, after: None }
     }
 }

@@ -1,30 +1,26 @@
 //! [`Server`]: listens, accepts, and runs a handler for each connection.
 
 use super::acceptor::Acceptor;
-use super::clients::{self, Clients, Ticket};
-use super::handler::{After, Opened, Serving};
+use super::clients::Clients;
+use super::listen::{Listen, Listener};
 use super::origins::Origins;
 use super::request::Request;
+use super::serve::{OnError, Service};
 use super::shutdown::Shutdown;
+use super::tls::Security;
 use super::{HeadLimits, Refusal};
 use crate::error::Error;
-use crate::transport::Transport;
 use crate::websocket::WebSocket;
 use http::{HeaderMap, Response};
 use hybi_proto::{ErrorCode, Options};
-use std::future::{Future, poll_fn};
-use std::io;
+use std::future::{Future, pending};
 use std::net::SocketAddr;
-use std::pin::{Pin, pin};
+#[cfg(any(unix, feature = "tls"))]
+use std::path::Path;
+use std::pin::Pin;
 use std::sync::Arc;
-use std::task::Poll;
 use std::time::Duration;
-use tokio::net::{TcpListener, ToSocketAddrs};
-
-/// How long to wait when the process has no file descriptors left for a new connection.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
-
-type OnError = dyn Fn(&Error, Option<SocketAddr>) + Send + Sync;
+use tokio::net::ToSocketAddrs;
 
 /// A WebSocket server.
 ///
@@ -43,12 +39,15 @@ type OnError = dyn Fn(&Error, Option<SocketAddr>) + Send + Sync;
 /// # }
 /// ```
 pub struct Server {
-    listener: TcpListener,
+    listener: Listener,
     acceptor: Acceptor,
+    security: Security,
     on_error: Option<Arc<OnError>>,
     clients: Option<Clients>,
     shutdown: Shutdown,
     signal: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
+    /// 0: on the runtime of the caller.
+    workers: usize,
 }
 
 impl Server {
@@ -58,29 +57,50 @@ impl Server {
     /// [`Error::Io`] if the address cannot be listened on: in use, not of this machine, or a port
     /// that needs more rights.
     pub async fn bind(address: impl ToSocketAddrs + std::fmt::Debug) -> Result<Self, Error> {
-        let what = format!("cannot listen on {address:?}");
-        let listener = TcpListener::bind(address)
-            .await
-            .map_err(|error| Error::io(ErrorCode::Io, what, error))?;
-        Ok(Server::from_listener(listener))
+        Server::bind_with(address, &Listen::new()).await
     }
 
-    /// A server on a listener that exists already.
-    pub fn from_listener(listener: TcpListener) -> Self {
+    /// As [`bind`](Self::bind), with a backlog, for IPv6 only, or with `SO_REUSEPORT`.
+    ///
+    /// # Errors
+    /// As [`bind`](Self::bind).
+    pub async fn bind_with(
+        address: impl ToSocketAddrs + std::fmt::Debug,
+        how: &Listen,
+    ) -> Result<Self, Error> {
+        Ok(Server::from_listener(how.bind(address).await?))
+    }
+
+    /// Listens on a Unix socket. Call it within a tokio runtime.
+    ///
+    /// The file is removed when the server ends. One that a server has left which did not end
+    /// properly is replaced.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if somebody listens on the file, if it is no socket, or if it must not be made.
+    #[cfg(unix)]
+    pub fn bind_unix(path: impl AsRef<Path>) -> Result<Self, Error> {
+        Ok(Server::from_listener(Listener::bind_unix(path.as_ref())?))
+    }
+
+    /// A server on a listener that exists already: a `TcpListener` or `UnixListener` of tokio.
+    pub fn from_listener(listener: impl Into<Listener>) -> Self {
         Server {
-            listener,
+            listener: listener.into(),
             acceptor: Acceptor::new(),
+            security: Security::default(),
             on_error: None,
             clients: None,
             shutdown: Shutdown::new(),
             signal: None,
+            workers: 0,
         }
     }
 
     /// The address that is listened on; with port 0 asked for, this is the one given.
     ///
     /// # Errors
-    /// [`Error::Io`] if the operating system does not tell.
+    /// [`Error::Io`] for a Unix socket, or if the operating system does not tell.
     pub fn local_addr(&self) -> Result<SocketAddr, Error> {
         self.listener.local_addr().map_err(|error| {
             Error::io(ErrorCode::Io, "the address of the listener is not known", error)
@@ -170,6 +190,43 @@ impl Server {
         self
     }
 
+    /// Serves `wss:` with the certificate, and those between it and its authority, in one PEM file,
+    /// and the private key in another (or in the same). The TLS handshake counts toward
+    /// [`handshake_timeout`](Self::handshake_timeout).
+    ///
+    /// # Errors
+    /// [`Error::Io`] if a file cannot be read, [`Error::Tls`] if there is nothing usable in it.
+    #[cfg(feature = "tls")]
+    pub fn tls_files(
+        mut self,
+        certificates: impl AsRef<Path>,
+        key: impl AsRef<Path>,
+    ) -> Result<Self, Error> {
+        self.security = Security::with_files(certificates.as_ref(), key.as_ref())?;
+        Ok(self)
+    }
+
+    /// Serves `wss:` with a configuration of rustls. Its ALPN protocols should be `http/1.1` or
+    /// none.
+    #[cfg(feature = "tls")]
+    pub fn tls_config(mut self, config: Arc<rustls::ServerConfig>) -> Self {
+        self.security = Security::with_config(config);
+        self
+    }
+
+    /// Serves on so many threads, each with a tokio runtime of its own (default 0: on the runtime of
+    /// the caller). A connection stays on the thread that accepted it.
+    ///
+    /// With [`Listen::reuse_port`] each thread has a socket of its own, and the kernel spreads the
+    /// connections evenly; otherwise they share one, and whoever is free first accepts.
+    ///
+    /// What a handler spawns ends with the thread's runtime, which is when the server has stopped
+    /// accepting and the thread has no connection left.
+    pub fn workers(mut self, threads: usize) -> Self {
+        self.workers = threads;
+        self
+    }
+
     /// Keeps the connections in `clients`, for others to send to (default: they are not kept). `ws`:
     /// `clientTracking`.
     pub fn clients(mut self, clients: &Clients) -> Self {
@@ -239,105 +296,33 @@ impl Server {
         F: Fn(WebSocket, Request) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = Result<(), Error>> + Send + 'static,
     {
-        let Server { listener, acceptor, on_error, clients, shutdown, signal } = self;
-        let Some(signal) = signal else {
-            return accept_all(
-                listener,
-                Arc::new(Service { acceptor, on_error, clients, handler }),
-            )
-            .await;
-        };
-        let clients = clients.unwrap_or_default();
-        let service = Service { acceptor, on_error, clients: Some(clients.clone()), handler };
-        let mut accepting = pin!(accept_all(listener, Arc::new(service)));
-        let mut signal = signal;
-        let failed = poll_fn(|cx| {
-            if signal.as_mut().poll(cx).is_ready() {
-                return Poll::Ready(None);
+        let Server { listener, acceptor, security, on_error, clients, shutdown, signal, workers } =
+            self;
+        // Without a way to be shut down, the connections need not be known.
+        let clients = clients.or_else(|| signal.is_some().then(Clients::new));
+        let stop = async {
+            match signal {
+                Some(signal) => signal.await,
+                None => pending().await,
             }
-            accepting.as_mut().poll(cx).map(Some)
-        })
-        .await;
-        if let Some(failed) = failed {
-            return failed;
+        };
+        let known = clients.clone();
+        let service = Arc::new(Service { acceptor, security, on_error, clients, handler });
+        let workers = match workers {
+            0 => {
+                service.serve_here(listener, stop).await?;
+                None
+            }
+            threads => Some(service.serve_on_threads(listener, threads, stop).await?),
+        };
+        // Nobody is accepted any more: the port is free for the next one.
+        if let Some(clients) = known {
+            clients.shutdown(shutdown).await;
         }
-        // Nobody connects any more: the port is free for the next one.
-        drop(accepting);
-        clients.shutdown(shutdown).await;
+        if let Some(workers) = workers {
+            workers.wait().await;
+        }
         Ok(())
-    }
-}
-
-/// What each connection is served with.
-struct Service<F> {
-    acceptor: Acceptor,
-    on_error: Option<Arc<OnError>>,
-    clients: Option<Clients>,
-    handler: F,
-}
-
-async fn accept_all<F, Fut>(listener: TcpListener, service: Arc<Service<F>>) -> Result<(), Error>
-where
-    F: Fn(WebSocket, Request) -> Fut + Send + Sync + 'static,
-    Fut: Future<Output = Result<(), Error>> + Send + 'static,
-{
-    loop {
-        let (stream, peer) = match listener.accept().await {
-            Ok(accepted) => accepted,
-            Err(error) if is_of_one_connection(&error) => continue,
-            Err(error) if is_exhaustion(&error) => {
-                // Connections that end give descriptors back: keep serving those that are open.
-                tokio::time::sleep(ACCEPT_PAUSE).await;
-                continue;
-            }
-            Err(error) => {
-                return Err(Error::io(ErrorCode::Io, "accepting connections failed", error));
-            }
-        };
-        // Messages are written whole: waiting for more to send only costs time.
-        let _ = stream.set_nodelay(true);
-        let service = service.clone();
-        let clients = service.clients.clone();
-        clients::spawn(clients.as_ref(), move |ticket| {
-            Serving::opening(Box::pin(open(service, Transport::Tcp(stream), peer, ticket)))
-        });
-    }
-}
-
-/// Opens a connection and calls the handler.
-async fn open<F, Fut>(
-    service: Arc<Service<F>>,
-    transport: Transport,
-    peer: SocketAddr,
-    ticket: Option<Ticket>,
-) -> Option<Opened<Fut>>
-where
-    F: Fn(WebSocket, Request) -> Fut,
-{
-    let on_error = service.on_error.clone();
-    match service.acceptor.accept_transport(transport).await {
-        Ok((ws, request)) => {
-            let shared = ws.shared().clone();
-            if let Some(ticket) = &ticket {
-                ticket.opened(&shared);
-            }
-            let after: Option<After> = (on_error.is_some() || ticket.is_some()).then(|| {
-                let after = move |result: &Result<(), Error>| {
-                    if let (Err(error), Some(tell)) = (result, on_error) {
-                        tell(error, Some(peer));
-                    }
-                    drop(ticket);
-                };
-                Box::new(after) as _
-            });
-            Some(Opened { shared, handler: (service.handler)(ws, request), after })
-        }
-        Err(error) => {
-            if let Some(tell) = on_error {
-                tell(&error, Some(peer));
-            }
-            None
-        }
     }
 }
 
@@ -348,24 +333,4 @@ impl std::fmt::Debug for Server {
             .field("acceptor", &self.acceptor)
             .finish_non_exhaustive()
     }
-}
-
-/// The client has gone before it was accepted.
-fn is_of_one_connection(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        io::ErrorKind::ConnectionAborted
-            | io::ErrorKind::ConnectionReset
-            | io::ErrorKind::ConnectionRefused
-            | io::ErrorKind::Interrupted
-    )
-}
-
-/// The process or the system is out of file descriptors or memory for now.
-fn is_exhaustion(error: &io::Error) -> bool {
-    const ENOMEM: i32 = 12;
-    const ENFILE: i32 = 23;
-    const EMFILE: i32 = 24;
-    const ENOBUFS: i32 = 105;
-    matches!(error.raw_os_error(), Some(ENOMEM | ENFILE | EMFILE | ENOBUFS))
 }
