@@ -3,6 +3,7 @@
 
 mod batch;
 mod broadcast;
+mod byte_stream;
 pub mod client;
 mod error;
 mod heartbeat;
@@ -18,6 +19,7 @@ mod websocket;
 
 pub use batch::batch;
 pub use broadcast::{Delivery, Group, Membership, SlowClient};
+pub use byte_stream::ByteStream;
 pub use client::{Client, connect, connect_over};
 pub use error::{Error, HandshakeError, IoError};
 pub use hybi_proto::{
