@@ -49,6 +49,7 @@
 
 mod batch;
 mod broadcast;
+mod byte_stream;
 pub mod client;
 mod close_info;
 mod error;
@@ -65,6 +66,7 @@ mod websocket;
 
 pub use batch::batch;
 pub use broadcast::{Delivery, Group, Membership, SlowClient};
+pub use byte_stream::ByteStream;
 pub use client::{Client, connect, connect_over};
 pub use close_info::{CloseInfo, ClosedBy};
 pub use error::{Error, HandshakeError, IoError};

@@ -218,8 +218,12 @@ impl Unregistered {
 
 #[cfg(unix)]
 fn is_left_over(path: &Path) -> bool {
-    let connected = std::os::unix::net::UnixStream::connect(path);
-    matches!(connected, Err(error) if error.kind() == io::ErrorKind::ConnectionRefused)
+    use std::os::unix::{fs::FileTypeExt, net::UnixStream};
+    // Connecting to a file that is no socket is refused in the same way.
+    let is_socket = path.symlink_metadata().is_ok_and(|file| file.file_type().is_socket());
+    is_socket
+        && matches!(UnixStream::connect(path), Err(error)
+            if error.kind() == io::ErrorKind::ConnectionRefused)
 }
 
 impl From<TcpListener> for Listener {
