@@ -132,9 +132,11 @@ export function negotiated(extensions, words) {
  * The checks against our server.
  *
  * @param open gives a WebSocket for an address and subprotocols
+ * @param extensions gives the server's answer to what such a WebSocket offered
  * @param servers the addresses by configuration
  */
-export async function run({ check }, open, servers) {
+export async function run(checks, open, extensions, servers) {
+  const check = checks.check.bind(checks);
   const connect = (words, action, ...protocols) =>
     new Line(open(`ws://${servers[words]}/${action}`, protocols)).opened;
 
@@ -194,7 +196,7 @@ export async function run({ check }, open, servers) {
   for (const words of Object.keys(servers).filter((words) => words.startsWith('deflate'))) {
     await check(`the server wants ${words}`, async () => {
       const line = await connect(words, 'echo');
-      negotiated(line.socket.extensions, words);
+      negotiated(extensions(line.socket), words);
       await echoes(line, corpus());
     });
   }

@@ -12,7 +12,7 @@ function perMessageDeflate(words) {
   for (const word of words.split(';').slice(1)) {
     const [name, bits] = word.split('=');
     const option = name.replace(/_./g, (letters) => letters[1].toUpperCase());
-    if (name !== 'fragments') options[option] = bits === undefined ? true : Number(bits);
+    if (name !== 'fragments') options[option] = bits === undefined || Number(bits);
   }
   return options;
 }
@@ -32,10 +32,18 @@ async function client(address) {
   const checks = new Checks(console.log);
   const check = checks.check.bind(checks);
   const url = (words, action) => `ws://${servers[words]}/${action}`;
+  const answers = new WeakMap();
+  const open = (to, protocols, options) => {
+    const socket = new WebSocket(to, protocols, options);
+    socket.once('upgrade', ({ headers }) => answers.set(socket, headers));
+    return socket;
+  };
+  // `ws` says in `extensions` only their names.
+  const extensions = (socket) => answers.get(socket)['sec-websocket-extensions'] ?? '';
   const connect = (words, action, options) =>
-    new Line(new WebSocket(url(words, action), options)).opened;
-  await run({ check }, (to, protocols) =>
-    new WebSocket(to, protocols, { perMessageDeflate: { threshold: 0 } }), servers);
+    new Line(open(url(words, action), [], options)).opened;
+  await run(checks, (to, protocols) =>
+    open(to, protocols, { perMessageDeflate: { threshold: 0 } }), extensions, servers);
 
   for (const words of ['plain', 'deflate']) {
     await check(`${words}: the client sends fragments`, async () => {
@@ -83,13 +91,14 @@ async function client(address) {
   await check('426 for a plain request', async () => {
     const response = await fetch(url('plain;fragments', '').replace('ws:', 'http:'));
     equal(response.status, 426);
-    equal(response.headers.get('sec-websocket-version'), '13, 8');
+    equal(response.headers.get('upgrade'), 'websocket');
     equal((await response.text()).length > 0, true);
   });
-  for (const words of Object.keys(servers).filter((words) => words.startsWith('deflate'))) {
+  const parameters = (words) => words.startsWith('deflate') && !words.includes('fragments');
+  for (const words of Object.keys(servers).filter(parameters)) {
     await check(`the client offers ${words}`, async () => {
       const line = await connect('deflate', 'echo', { perMessageDeflate: perMessageDeflate(words) });
-      negotiated(line.socket.extensions, words);
+      negotiated(extensions(line.socket), words);
       await echoes(line, corpus());
     });
   }
@@ -168,4 +177,5 @@ function server() {
 
 const [role, address] = process.argv.slice(2);
 if (role === 'server') server();
-else process.exitCode = (await client(address)) ? 0 : 1;
+// Does not wait for the connections of checks that failed.
+else process.exit((await client(address)) ? 0 : 1);
