@@ -1,7 +1,8 @@
 //! Our side of the interoperability tests; `cargo xtask interop` starts it.
 //!
 //! `interop server` is tested by clients that are not ours; `interop client --url URL` tests a server
-//! that is not ours; `interop browser --browser PROGRAM --profile DIRECTORY` lets a browser test our
+//! that is not ours, with `--its-deflate` one that wants for compression what the path says;
+//! `interop browser --browser PROGRAM --profile DIRECTORY` lets a browser test our
 //! server, which gives it the page to do so. README.md beside this crate says what each side does.
 
 #![forbid(unsafe_code)]
@@ -15,7 +16,7 @@ mod server;
 use std::process::ExitCode;
 
 const USAGE: &str = "usage: interop server
-       interop client --url ws://ADDRESS
+       interop client --url ws://ADDRESS [--its-deflate]
        interop browser --browser PROGRAM --profile DIRECTORY";
 
 #[tokio::main(flavor = "current_thread")]
@@ -24,7 +25,8 @@ async fn main() -> ExitCode {
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let result = match arguments[..] {
         ["server"] => server::run().await,
-        ["client", "--url", url] => client::run(url).await,
+        ["client", "--url", url] => client::run(url, false).await,
+        ["client", "--url", url, "--its-deflate"] => client::run(url, true).await,
         ["browser", "--browser", program, "--profile", profile] => {
             browser::run(program, profile).await
         }

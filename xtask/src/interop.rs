@@ -126,7 +126,13 @@ impl Pair {
             Pair::WsServer | Pair::WebsocketsServer => {
                 let (_server, address) = Running::listening(command.arg("server"), &other)?;
                 let url = format!("ws://{address}");
-                Running::start(ours().args(["client", "--url", &url]), &log)?.finish(PATIENCE)
+                let mut client = ours();
+                client.args(["client", "--url", &url]);
+                // PyPI `websockets` has one setting for all its connections: the default is tested.
+                if self == Pair::WsServer {
+                    client.arg("--its-deflate");
+                }
+                Running::start(&mut client, &log)?.finish(PATIENCE)
             }
             Pair::WsClient | Pair::WebsocketsClient => {
                 let (_server, address) = Running::listening(ours().arg("server"), &other)?;
