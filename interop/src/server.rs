@@ -53,7 +53,7 @@ pub(crate) async fn start(results: mpsc::UnboundedSender<String>) -> Result<Stri
                     Ok(())
                 }
             })
-            .on_error(move |error| eprintln!("{words}: {error}"));
+            .on_error(move |error, _peer| eprintln!("{words}: {error}"));
         // The others answer a plain request as a server does by default.
         if words == "plain" {
             let table = table.clone();
