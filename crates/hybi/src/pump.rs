@@ -12,6 +12,7 @@
 //! further action, and whatever is queued meanwhile leaves in one write.
 
 use crate::batch;
+use crate::close_info::{CloseInfo, ClosedBy};
 use crate::error::Error;
 use crate::pool::{CHUNK, Chunk};
 use crate::transport::Transport;
@@ -110,11 +111,20 @@ struct Send {
     gathering: bool,
     /// The transport has been shut down for writing.
     shut_down: bool,
-    /// The transport failed: what was not written will never be.
-    failure: Option<Box<Error>>,
+    /// How the end came about, once it has begun.
+    closed: Option<Box<CloseInfo>>,
     /// The task that waits for octets to come.
     reader: Option<Waker>,
-    /// The task that has the write turn, if it waits for a transport whose reads can write.
+    /// Only for a connection whose transport is full or broken.
+    trouble: Option<Box<Trouble>>,
+}
+
+/// What a connection needs once its transport is full or broken.
+#[derive(Debug, Default)]
+struct Trouble {
+    /// The transport failed: what was not written will never be.
+    failure: Option<Error>,
+    /// The task that has the write turn.
     drain: Option<Waker>,
     /// Tasks that wait for room or for everything to be written.
     waiting: Vec<Waker>,
@@ -153,10 +163,9 @@ impl Shared {
                 turn: false,
                 gathering: false,
                 shut_down: false,
-                failure: None,
+                closed: None,
                 reader: None,
-                drain: None,
-                waiting: Vec::new(),
+                trouble: None,
             }),
             io: Mutex::new(transport),
             options,
@@ -245,6 +254,9 @@ impl Shared {
             }
             Ok(event) => {
                 let mut send = lock(&self.send);
+                if let Event::Close(frame) = &event {
+                    send.closed_by(ClosedBy::Peer).receive(frame.clone());
+                }
                 send.sender.react(&event);
                 if matches!(event, Event::Close(_)) {
                     receive.ended = send.sender.wants_shutdown();
@@ -257,6 +269,7 @@ impl Shared {
                 receive.chunk = None;
                 receive.linger = true;
                 let mut send = lock(&self.send);
+                send.closed_by(ClosedBy::Us);
                 send.sender.fail(&error);
                 self.write_locked(send);
                 Err(error.into())
@@ -302,9 +315,7 @@ impl Shared {
             Poll::Pending => {
                 if !direct {
                     // Reading may have had to write and taken the write readiness for itself.
-                    if let Some(drain) = lock(&self.send).drain.take() {
-                        drain.wake();
-                    }
+                    lock(&self.send).wake_drain();
                 }
                 if closing { self.poll_close_timer(receive, cx) } else { Poll::Pending }
             }
@@ -337,7 +348,7 @@ impl Shared {
     /// Nothing more will come; `error` is the reason if it was not agreed on.
     fn end(&self, receive: &mut Receive, error: Option<Error>) -> Option<Result<Event, Error>> {
         receive.ended = true;
-        let failure = lock(&self.send).failure.as_deref().cloned();
+        let failure = lock(&self.send).failure().cloned();
         self.give_up();
         if receive.receiver.is_finished() {
             // The Close frame has come: how TCP ends after it tells nothing more.
@@ -609,9 +620,7 @@ impl Shared {
     pub(crate) fn poll_flush(self: &Arc<Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         self.write();
         let mut send = lock(&self.send);
-        if let Some(failure) = &send.failure {
-            return Poll::Ready(Err((**failure).clone()));
-        }
+        send.check()?;
         if send.turn || send.sender.has_outgoing() {
             send.wait(cx);
             return Poll::Pending;
@@ -629,10 +638,16 @@ impl Shared {
         lock(&self.send).sender.is_open()
     }
 
+    /// How the end came about, once it has begun.
+    pub(crate) fn close_info(&self) -> Option<CloseInfo> {
+        lock(&self.send).closed.as_deref().cloned()
+    }
+
     /// Begins the closing handshake.
     pub(crate) fn close(self: &Arc<Self>, frame: Option<CloseFrame>) -> Result<(), Error> {
         let mut send = lock(&self.send);
         send.sender.close(frame)?;
+        send.closed_by(ClosedBy::Us);
         let reader = send.reader.clone();
         // Who waits for room waits for nothing now.
         send.wake_waiting();
@@ -646,6 +661,7 @@ impl Shared {
 
     /// Cuts the connection without a closing handshake: what was not written is lost.
     pub(crate) fn terminate(&self) {
+        lock(&self.send).closed_by(ClosedBy::Us);
         self.give_up();
     }
 
@@ -726,7 +742,6 @@ impl Shared {
                 continue;
             }
             send.turn = false;
-            send.drain = None;
             send.wake_waiting();
             return Poll::Ready(());
         }
@@ -760,12 +775,12 @@ impl Shared {
     fn give_up(&self) {
         let mut send = lock(&self.send);
         send.abort();
-        let (reader, drain) = (send.reader.take(), send.drain.take());
+        let reader = send.reader.take();
         drop(send);
         let transport = std::mem::replace(&mut *lock(&self.io), Transport::Closed);
         drop(transport);
-        for waker in [reader, drain].into_iter().flatten() {
-            waker.wake();
+        if let Some(reader) = reader {
+            reader.wake();
         }
     }
 }
@@ -777,9 +792,9 @@ impl Send {
     }
 
     fn check(&self) -> Result<(), Error> {
-        match &self.failure {
+        match self.failure() {
             None => Ok(()),
-            Some(failure) => Err((**failure).clone()),
+            Some(failure) => Err(failure.clone()),
         }
     }
 
@@ -787,28 +802,52 @@ impl Send {
     /// sends is told so.
     fn fail(&mut self, failure: Error) {
         if !self.sender.is_closed() {
-            self.failure.get_or_insert_with(|| Box::new(failure));
+            self.trouble.get_or_insert_default().failure.get_or_insert(failure);
         }
         self.abort();
     }
 
+    /// The end has begun; who began it is kept from the first time.
+    fn closed_by(&mut self, by: ClosedBy) -> &mut CloseInfo {
+        self.closed.get_or_insert_with(|| Box::new(CloseInfo::new(by)))
+    }
+
     fn abort(&mut self) {
+        self.closed_by(ClosedBy::Nobody);
         self.sender.abort();
         self.shut_down = true;
         self.turn = false;
+        self.wake_drain();
         self.wake_waiting();
     }
 
     fn wait(&mut self, cx: &mut Context<'_>) {
-        if !self.waiting.iter().any(|waker| waker.will_wake(cx.waker())) {
-            self.waiting.push(cx.waker().clone());
+        let waiting = &mut self.trouble.get_or_insert_default().waiting;
+        if !waiting.iter().any(|waker| waker.will_wake(cx.waker())) {
+            waiting.push(cx.waker().clone());
         }
     }
 
+    /// The transport is no longer full: whoever waited for that goes on.
     fn wake_waiting(&mut self) {
-        for waker in std::mem::take(&mut self.waiting) {
+        let Some(trouble) = &mut self.trouble else { return };
+        for waker in std::mem::take(&mut trouble.waiting) {
             waker.wake();
         }
+        if trouble.failure.is_none() && !self.turn {
+            self.trouble = None;
+        }
+    }
+
+    fn wake_drain(&mut self) {
+        let drain = self.trouble.as_mut().and_then(|trouble| trouble.drain.take());
+        if let Some(drain) = drain {
+            drain.wake();
+        }
+    }
+
+    fn failure(&self) -> Option<&Error> {
+        self.trouble.as_ref()?.failure.as_ref()
     }
 }
 
@@ -839,7 +878,7 @@ impl Future for Drain {
                 this.done = true;
                 return Poll::Ready(());
             }
-            send.drain = Some(cx.waker().clone());
+            send.trouble.get_or_insert_default().drain = Some(cx.waker().clone());
         }
         ready!(this.shared.poll_turn(cx, &mut this.turn));
         this.done = true;
@@ -907,3 +946,13 @@ impl std::fmt::Display for TrySendError {
 }
 
 impl std::error::Error for TrySendError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_connection_is_one_small_allocation() {
+        assert!(size_of::<Shared>() <= 360, "{}", size_of::<Shared>());
+    }
+}

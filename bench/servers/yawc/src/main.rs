@@ -13,6 +13,7 @@ use tokio::net::TcpListener;
 use yawc::{HttpResponse, OpCode, Options, UpgradeFut, WebSocket};
 
 const BATCH: usize = 32;
+const MAX_MESSAGE: usize = 64 << 20;
 
 fn main() -> io::Result<()> {
     let address = std::env::args().nth(1).expect("usage: server-yawc ADDRESS");
@@ -33,8 +34,11 @@ fn main() -> io::Result<()> {
 }
 
 async fn open(mut request: Request<Incoming>) -> Result<HttpResponse, Infallible> {
-    // RFC 6455 §8.1 demands valid UTF-8; yawc checks only when told to.
-    let options = Options::default().without_compression().with_utf8();
+    // RFC 6455 §8.1 demands valid UTF-8; yawc checks only when told to. Its default limit is below 1 MiB.
+    let options = Options::default()
+        .without_compression()
+        .with_utf8()
+        .with_limits(MAX_MESSAGE, 2 * MAX_MESSAGE);
     let Ok((response, upgraded)) = WebSocket::upgrade_with_options(&mut request, options) else {
         let mut refusal = Response::default();
         *refusal.status_mut() = StatusCode::BAD_REQUEST;
@@ -47,18 +51,14 @@ async fn open(mut request: Request<Incoming>) -> Result<HttpResponse, Infallible
 async fn echo(upgraded: UpgradeFut) -> yawc::Result<()> {
     let mut ws = upgraded.await?;
     while let Some(first) = ws.next().await {
-        let mut next = Some(first);
-        for _ in 0..BATCH {
-            let Some(frame) = next else { break };
+        let mut ready = Some(first);
+        let mut gathered = 0;
+        while let Some(frame) = ready {
             if matches!(frame.opcode(), OpCode::Text | OpCode::Binary) {
                 ws.feed(frame).await?;
             }
-            next = ws.next().now_or_never().flatten();
-        }
-        if let Some(frame) = next {
-            if matches!(frame.opcode(), OpCode::Text | OpCode::Binary) {
-                ws.feed(frame).await?;
-            }
+            gathered += 1;
+            ready = if gathered < BATCH { ws.next().now_or_never().flatten() } else { None };
         }
         ws.flush().await?;
     }

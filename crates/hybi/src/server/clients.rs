@@ -222,7 +222,7 @@ async fn close_all(connections: Vec<Arc<Shared>>, how: &Shutdown) {
 /// Spawns the task of one connection. With `clients` it is known to them until it ends.
 pub(super) fn spawn<F>(clients: Option<&Clients>, task: impl FnOnce(Option<Ticket>) -> F)
 where
-    F: Future<Output = ()> + Send + 'static,
+    F: Future<Output: Send> + Send + 'static,
 {
     let Some(clients) = clients else {
         tokio::spawn(task(None));

@@ -3,12 +3,11 @@
 
 use super::acceptor::Acceptor;
 use super::clients::{self, Clients};
-use super::handler;
+use super::handler::{Serving, Tell};
 use super::listen::{Listener, Unregistered};
 use super::request::Request;
 use super::tls::Security;
 use crate::error::Error;
-use crate::transport::Transport;
 use crate::websocket::WebSocket;
 use hybi_proto::ErrorCode;
 use std::future::{Future, poll_fn};
@@ -62,30 +61,17 @@ where
                 }
             };
             let (service, alive) = (self.clone(), alive.clone());
-            clients::spawn(self.clients.as_ref(), move |ticket| async move {
-                let result = service.serve(transport, peer, ticket.as_ref()).await;
-                if let (Err(error), Some(tell)) = (result, &service.on_error) {
-                    tell(&error, peer);
-                }
-                drop((ticket, alive));
+            let tell = self.on_error.clone();
+            let tell = tell.map(|tell| Box::new(move |error: &Error| tell(error, peer)) as Tell);
+            clients::spawn(self.clients.as_ref(), move |ticket| {
+                let handling = service.clone();
+                let opening = async move {
+                    service.acceptor.accept_transport(transport, peer, &service.security).await
+                };
+                let handler = move |ws, request| (handling.handler)(ws, request);
+                Serving::new(opening, handler, ticket, tell, alive)
             });
         }
-    }
-
-    async fn serve(
-        &self,
-        transport: Transport,
-        peer: Option<SocketAddr>,
-        ticket: Option<&clients::Ticket>,
-    ) -> Result<(), Error> {
-        // Boxed, so that an idle connection does not keep room for its handshake.
-        let accept = Box::pin(self.acceptor.accept_transport(transport, peer, &self.security));
-        let (ws, request) = accept.await?;
-        let connection = ws.shared().clone();
-        if let Some(ticket) = ticket {
-            ticket.opened(&connection);
-        }
-        handler::run(connection, (self.handler)(ws, request)).await
     }
 
     /// Serves on this runtime until `stop` is ready or the listener fails.

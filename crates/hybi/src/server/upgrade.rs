@@ -1,9 +1,10 @@
 //! [`Upgrading`]: a WebSocket that begins as a request to a hyper 1 server, beside its other routes.
 
+use super::Refusal;
 use super::acceptor::{Acceptor, Agreed, Opened};
 use super::clients::{self, Clients};
+use super::handler::{Serving, Tell};
 use super::request::Request;
-use super::{Refusal, handler};
 use crate::error::Error;
 use crate::heartbeat;
 use crate::transport::Transport;
@@ -158,22 +159,11 @@ impl Upgrading {
         F: FnOnce(WebSocket, Request) -> Fut + Send + 'static,
         Fut: Future<Output = Result<(), Error>> + Send + 'static,
     {
-        let (clients, on_error) = (self.clients.take(), self.on_error.take());
-        clients::spawn(clients.as_ref(), move |ticket| async move {
-            let result = match Box::pin(self.open_without_heartbeat()).await {
-                Ok((ws, request)) => {
-                    let connection = ws.shared().clone();
-                    if let Some(ticket) = &ticket {
-                        ticket.opened(&connection);
-                    }
-                    handler::run(connection, handler(ws, request)).await
-                }
-                Err(error) => Err(error),
-            };
-            if let (Err(error), Some(tell)) = (result, on_error) {
-                tell(&error);
-            }
-            drop(ticket);
+        let clients = self.clients.take();
+        let tell = self.on_error.take();
+        let tell = tell.map(|tell| Box::new(move |error: &Error| tell(error)) as Tell);
+        clients::spawn(clients.as_ref(), move |ticket| {
+            Serving::new(self.open_without_heartbeat(), handler, ticket, tell, None::<()>)
         });
     }
 }
