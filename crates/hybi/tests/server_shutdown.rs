@@ -200,3 +200,19 @@ async fn clients_are_known_while_they_are_connected_and_can_be_sent_to() {
     assert_eq!(clients.shutdown(Shutdown::new().deadline(LONG)).await, 0);
     assert!(clients.is_empty());
 }
+
+#[tokio::test]
+async fn who_connects_after_the_shutdown_has_begun_is_told_at_once() {
+    let clients = Clients::new();
+    // This server goes on accepting: it is not the one that shuts down.
+    let server = Server::bind("127.0.0.1:0").await.unwrap().clients(&clients);
+    let url = format!("ws://{}", server.local_addr().unwrap());
+    tokio::spawn(server.serve(|mut ws| async move {
+        while ws.recv().await?.is_some() {}
+        Ok(())
+    }));
+    let how = Shutdown::new().code(hybi::CloseCode::SERVICE_RESTART).deadline(LONG);
+    assert_eq!(clients.shutdown(how).await, 0);
+    let mut late = hybi::connect(&url).await.unwrap();
+    expect_close(&mut late, 1012).await;
+}

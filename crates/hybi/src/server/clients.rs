@@ -231,13 +231,8 @@ where
     let key = clients.lock().tasks.insert(Task::default());
     let ticket = Ticket { clients: clients.clone(), key };
     let abort = tokio::spawn(task(Some(ticket))).abort_handle();
-    let mut registry = clients.lock();
-    let closing = registry.closing.is_some();
     // Nothing to keep if the task has ended already.
-    if let Some(task) = registry.tasks.get_mut(key) {
-        if closing && task.connection.is_none() {
-            abort.abort();
-        }
+    if let Some(task) = clients.lock().tasks.get_mut(key) {
         task.abort = Some(abort);
     }
 }
