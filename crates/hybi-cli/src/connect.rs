@@ -39,6 +39,9 @@ pub(crate) async fn run(args: ConnectArgs) -> Result<(), Failure> {
     if args.verbose {
         show_response(&response);
     }
+    // Before the line editor, which puts its own handler in front of it for as long as a line lasts.
+    let signals = Signals::catch()
+        .map_err(|error| Failure::broken(format!("signals cannot be caught: {error}")))?;
 
     let (input, items) = mpsc::channel(READ_AHEAD);
     if !args.exec.is_empty() {
@@ -52,15 +55,15 @@ pub(crate) async fn run(args: ConnectArgs) -> Result<(), Failure> {
                 }
             }
         });
-        return converse(ws, &args, items, pipe::Output::new()).await;
+        return converse(ws, &args, signals, items, pipe::Output::new()).await;
     }
     if terminal::is_present() {
         let screen = terminal::open(input, args.binary)?;
         screen.notice(&format!("connected to {}; Ctrl-D closes", render::url(&args.url)));
-        return converse(ws, &args, items, screen).await;
+        return converse(ws, &args, signals, items, screen).await;
     }
     pipe::read_lines(input, args.binary)?;
-    converse(ws, &args, items, pipe::Output::new()).await
+    converse(ws, &args, signals, items, pipe::Output::new()).await
 }
 
 /// The message for a line of text.
@@ -151,11 +154,10 @@ struct Shared {
 async fn converse(
     ws: WebSocket,
     args: &ConnectArgs,
+    signals: Signals,
     items: mpsc::Receiver<Result<Message, Failure>>,
     mut screen: impl Screen,
 ) -> Result<(), Failure> {
-    let signals = Signals::catch()
-        .map_err(|error| Failure::broken(format!("signals cannot be caught: {error}")))?;
     let (reader, writer) = ws.split();
     let shared = Arc::new(Shared::default());
     let (count, answers) = watch::channel(0);

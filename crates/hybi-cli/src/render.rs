@@ -8,7 +8,8 @@ use std::time::Duration;
 
 /// Writes a line to standard error. That nobody reads it is no reason to fail.
 pub(crate) fn note(text: &str) {
-    let _ = writeln!(std::io::stderr(), "hybi: {text}");
+    // In one piece, so that nothing gets in between.
+    let _ = std::io::stderr().write_all(format!("hybi: {text}\n").as_bytes());
 }
 
 /// Text from the peer, with what could command the terminal written out; line feeds and tabs stay.

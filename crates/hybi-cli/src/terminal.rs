@@ -1,7 +1,8 @@
 //! `hybi connect` at a terminal: a line to type in below, what comes above it.
 //!
 //! Two threads: one edits the line (rustyline), one prints; rustyline redraws the line below what is
-//! printed. Neither is ever waited for without a bound when the connection has ended.
+//! printed. When the connection ends in the middle of a line, the editor must end before the program
+//! does: only it gives the terminal back as it was.
 
 use crate::connect::{self, Screen};
 use crate::failure::Failure;
@@ -11,16 +12,20 @@ use rustyline::error::ReadlineError;
 use rustyline::history::MemHistory;
 use rustyline::{Config, Editor, ExternalPrinter};
 use std::io::{self, IsTerminal, Write};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::time::Duration;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 
 type LineEditor = Editor<(), MemHistory>;
 
 /// How many messages may wait to be printed before nothing more is received.
 const PRINT_AHEAD: usize = 64;
-/// How long the editor may take to print the last messages.
+/// How long the editor may take to print the last messages, and how long to end.
 const LAST_WORDS: Duration = Duration::from_secs(1);
+/// How long to wait before the editor is told again to end: it may have been between two lines.
+const AGAIN: Duration = Duration::from_millis(10);
 /// One row up, one row down: nothing to see.
 const NOTHING: &str = "\x1b[A\n";
 
@@ -37,7 +42,6 @@ pub(crate) fn open(
     let failed = |what: &'static str| {
         move |error: ReadlineError| Failure::broken(format!("the terminal {what}: {error}"))
     };
-    let mode = Mode::save();
     let config = Config::builder().auto_add_history(true).build();
     let mut editor =
         LineEditor::with_history(config, MemHistory::new()).map_err(failed("cannot be used"))?;
@@ -45,8 +49,14 @@ pub(crate) fn open(
     let printer = editor.create_external_printer().ok();
     let (print, jobs) = sync_channel(PRINT_AHEAD);
     spawn("printing", move || print_all(&jobs, printer))?;
-    spawn("line editor", move || edit(editor, &input, binary))?;
-    Ok(Terminal { print, mode, color: std::env::var_os("NO_COLOR").is_none() })
+    let ending = Arc::new(AtomicBool::new(false));
+    let (running, ended) = sync_channel(0);
+    let told = ending.clone();
+    spawn("line editor", move || {
+        edit(editor, &input, binary, &told);
+        drop(running);
+    })?;
+    Ok(Terminal { print, ending, ended, color: std::env::var_os("NO_COLOR").is_none() })
 }
 
 fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> Result<(), Failure> {
@@ -57,8 +67,13 @@ fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> Result<(), Failure>
         .map_err(|error| Failure::broken(format!("a thread cannot be started: {error}")))
 }
 
-fn edit(mut editor: LineEditor, input: &mpsc::Sender<Result<Message, Failure>>, binary: bool) {
-    loop {
+fn edit(
+    mut editor: LineEditor,
+    input: &mpsc::Sender<Result<Message, Failure>>,
+    binary: bool,
+    ending: &AtomicBool,
+) {
+    while !ending.load(Ordering::Acquire) {
         let item = match editor.readline("> ") {
             Ok(line) => Ok(connect::message(line, binary)),
             Err(ReadlineError::Eof | ReadlineError::Interrupted) => return,
@@ -73,7 +88,7 @@ fn edit(mut editor: LineEditor, input: &mpsc::Sender<Result<Message, Failure>>, 
 
 enum Job {
     Line(String),
-    /// Say when everything before this can be seen.
+    /// Say when everything before this has been printed, or will be before the editor ends.
     Flush(SyncSender<()>),
 }
 
@@ -91,9 +106,8 @@ fn print_all(jobs: &Receiver<Job>, mut printer: Option<impl ExternalPrinter>) {
         match job {
             Job::Line(text) => print(text),
             Job::Flush(done) => {
-                // The editor takes one text at a time. That it takes a second one means that it has
-                // dealt with the first, and so with everything before.
-                print(NOTHING.to_owned());
+                // The editor takes one text at a time: that there is room for this one means that
+                // it has taken the one before, and it prints that before it does anything else.
                 print(NOTHING.to_owned());
                 let _ = done.send(());
             }
@@ -109,7 +123,10 @@ fn print_plainly(text: &str) {
 /// The terminal while the connection lasts.
 pub(crate) struct Terminal {
     print: SyncSender<Job>,
-    mode: Mode,
+    /// Tells the editor not to begin another line.
+    ending: Arc<AtomicBool>,
+    /// Tells that the editor has ended, by being disconnected.
+    ended: Receiver<()>,
     color: bool,
 }
 
@@ -159,38 +176,25 @@ impl Screen for Terminal {
         if self.print.send(Job::Flush(done)).is_ok() {
             let _ = wait.recv_timeout(LAST_WORDS);
         }
-        self.mode.restore();
-    }
-}
-
-/// How the terminal was before the editor changed it. The editor gives it back itself when a line is
-/// finished, but the connection can end in the middle of one.
-struct Mode {
-    #[cfg(unix)]
-    termios: Option<nix::sys::termios::Termios>,
-}
-
-impl Mode {
-    #[cfg(unix)]
-    fn save() -> Self {
-        Mode { termios: nix::sys::termios::tcgetattr(io::stdin()).ok() }
-    }
-
-    #[cfg(not(unix))]
-    fn save() -> Self {
-        Mode {}
-    }
-
-    fn restore(&self) {
-        #[cfg(unix)]
-        if let Some(before) = &self.termios {
-            use nix::sys::termios::{SetArg, tcgetattr, tcsetattr};
-            if tcgetattr(io::stdin()).is_ok_and(|now| now.local_flags == before.local_flags) {
+        self.ending.store(true, Ordering::Release);
+        let patience = Instant::now() + LAST_WORDS;
+        let mut wait = Duration::ZERO; // it has ended already if the person wanted to close
+        while self.ended.recv_timeout(wait) == Err(RecvTimeoutError::Timeout) {
+            if Instant::now() > patience {
                 return;
             }
-            // Below the line that was being typed, and pasting as usual.
-            print_plainly("\r\n\x1b[J\x1b[?2004l");
-            let _ = tcsetattr(io::stdin(), SetArg::TCSADRAIN, before);
+            interrupt_editor();
+            wait = AGAIN;
         }
+    }
+}
+
+/// Ends the line being edited. rustyline handles this signal while it reads, and at other times
+/// [`Signals`](crate::signals::Signals) does, so it ends nothing else.
+fn interrupt_editor() {
+    #[cfg(unix)]
+    {
+        use nix::sys::signal::{Signal, kill};
+        let _ = kill(nix::unistd::Pid::this(), Signal::SIGINT);
     }
 }

@@ -84,7 +84,7 @@ async fn broadcast_sends_each_message_to_everybody_and_its_sender() {
 
 #[tokio::test]
 async fn a_client_that_does_not_read_is_cut_off_and_holds_nobody_up_for_good() {
-    const COUNT: usize = 64;
+    const COUNT: usize = 32;
     let mut server = Served::start(&["--broadcast"]);
     let _lazy = hybi::connect(&server.url).await.expect("connected");
     let (mut reader, writer) = hybi::connect(&server.url).await.expect("connected").split();
@@ -99,8 +99,10 @@ async fn a_client_that_does_not_read_is_cut_off_and_holds_nobody_up_for_good() {
     for _ in 0..COUNT {
         assert!(reader.recv().await.expect("open").is_some());
     }
-    server.process.wait_for("a client does not read its messages, and is cut off");
-    drop(sending.await);
+    drop((sending.await.expect("everything was sent"), reader));
+    server.process.wait_for(" 0 connections");
+    let cut = "a client does not read its messages, and is cut off\n";
+    assert_eq!(server.process.log().matches(cut).count(), 1, "{}", server.process.log());
 }
 
 #[cfg(unix)]

@@ -94,6 +94,7 @@ fn a_line_is_sent_and_what_comes_is_shown_above_the_line_being_typed() {
     assert!(!terminal.is_as_usual(), "the line editor is at work");
     terminal.type_keys("hello\r");
     terminal.shows("< hello");
+    terminal.shows("> "); // what is typed before may be lost
     terminal.type_keys("half a li");
     terminal.shows("half a li");
     let other = support::connect(&[&server.url], "from\x1b[2J another\n".as_bytes());
@@ -102,10 +103,12 @@ fn a_line_is_sent_and_what_comes_is_shown_above_the_line_being_typed() {
     terminal.shows("> half a li"); // drawn again below
     terminal.type_keys("ne\r");
     terminal.shows("< half a line");
+    terminal.shows("> ");
     terminal.type_keys("\x1b[A"); // up: the line before, to send it again
     terminal.shows("> half a line");
     terminal.type_keys("!\r");
     terminal.shows("< half a line!");
+    terminal.shows("> ");
     terminal.type_keys("\x04");
     terminal.shows("hybi: closed with 1000");
     assert_eq!(terminal.finish(), Some(0));
@@ -120,7 +123,7 @@ fn the_terminal_is_given_back_when_the_server_closes_in_the_middle_of_a_line() {
     terminal.type_keys("unfinished");
     terminal.shows("unfinished");
     server.process.interrupt();
-    terminal.shows("hybi: the server closed the connection with 1001");
+    terminal.shows("\nhybi: the server closed the connection with 1001");
     assert_eq!(terminal.finish(), Some(0));
 }
 

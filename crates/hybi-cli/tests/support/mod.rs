@@ -71,6 +71,11 @@ impl Running {
         }
     }
 
+    /// What was read of standard error so far.
+    pub(crate) fn log(&self) -> &str {
+        &self.log
+    }
+
     /// What Ctrl-C does.
     #[cfg(unix)]
     pub(crate) fn interrupt(&self) {
