@@ -58,6 +58,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Script<S> {
         self.stream.flush().await.expect("what was sent can be flushed");
     }
 
+    /// Sends these octets if the other side still takes them.
+    ///
+    /// # Errors
+    /// What the stream says if it does not.
+    pub async fn try_sends(&mut self, octets: impl AsRef<[u8]>) -> std::io::Result<()> {
+        self.stream.write_all(octets.as_ref()).await
+    }
+
     /// Sends these octets one by one, and lets other tasks run after each.
     pub async fn sends_one_by_one(&mut self, octets: impl AsRef<[u8]>) {
         for octet in octets.as_ref() {

@@ -378,6 +378,17 @@ impl Shared {
         Poll::Ready(self.end(receive, Some(error)))
     }
 
+    /// The connection has ended and nobody reads any more: closes TCP, although writers may still be
+    /// held, unless something is still being written.
+    pub(crate) fn finish(&self) {
+        let linger = lock(&self.receive).linger;
+        if lock(&self.send).turn {
+            return;
+        }
+        let transport = std::mem::replace(&mut *lock(&self.io), Transport::Closed);
+        release(transport, linger);
+    }
+
     /// Gives a read buffer that is nearly empty back, because the handler waits for something else.
     pub(crate) fn rest(&self) {
         if let Some(chunk) = &mut lock(&self.receive).chunk {
@@ -895,24 +906,25 @@ impl Drop for Drain {
     }
 }
 
-/// Lets a peer that broke the rules read our Close frame: closing a socket with unread octets resets
-/// the connection, which can overtake the frame. What still comes is read and dropped, for a bounded
-/// time.
 impl Drop for Shared {
     fn drop(&mut self) {
-        let receive = self.receive.get_mut().unwrap_or_else(PoisonError::into_inner);
-        if !receive.linger {
-            return;
-        }
+        let linger = self.receive.get_mut().unwrap_or_else(PoisonError::into_inner).linger;
         let io = self.io.get_mut().unwrap_or_else(PoisonError::into_inner);
-        let mut transport = std::mem::replace(io, Transport::Closed);
-        if let (false, Ok(runtime)) =
-            (matches!(transport, Transport::Closed), tokio::runtime::Handle::try_current())
-        {
-            runtime.spawn(tokio::time::timeout(LINGER, async move {
-                drop_input(&mut transport).await;
-            }));
-        }
+        release(std::mem::replace(io, Transport::Closed), linger);
+    }
+}
+
+/// Closes a transport; gently if the peer broke the rules and is to read our Close frame: closing a
+/// socket with unread octets resets the connection, which can overtake the frame. What still comes
+/// is read and dropped then, for a bounded time.
+fn release(mut transport: Transport, linger: bool) {
+    if !linger || matches!(transport, Transport::Closed) {
+        return;
+    }
+    if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+        runtime.spawn(tokio::time::timeout(LINGER, async move {
+            drop_input(&mut transport).await;
+        }));
     }
 }
 

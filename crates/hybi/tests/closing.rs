@@ -128,3 +128,25 @@ async fn a_reset_is_told_as_an_io_error() {
     peer.await.unwrap().resets();
     assert!(matches!(ws.recv().await, Err(Error::Io(_))));
 }
+
+#[tokio::test]
+async fn a_writer_that_is_kept_does_not_keep_tcp_open() {
+    let (kept, mut writers) = tokio::sync::mpsc::unbounded_channel();
+    let server = Server::bind("127.0.0.1:0").await.unwrap();
+    let address = server.local_addr().unwrap();
+    tokio::spawn(server.serve(move |ws| {
+        kept.send(ws.writer()).unwrap();
+        async { Ok(()) }
+    }));
+    let mut peer = Script::new(TcpStream::connect(address).await.unwrap());
+    peer.opens("/", []).await;
+    let writer = writers.recv().await.unwrap();
+    peer.expects(hex!("88 02 03e8")).await;
+    peer.sends(hex!("88 82 00000000 03e8")).await;
+    peer.expects_eof().await;
+    // Only a socket that is closed, and not merely shut down, answers with a reset.
+    while peer.try_sends([0; 1024]).await.is_ok() {
+        tokio::task::yield_now().await;
+    }
+    assert!(writer.send("late").await.is_err());
+}

@@ -148,6 +148,7 @@ impl<F: Future<Output = Result<(), Error>>> Future for Serving<F> {
                     // ends is the peer's business.
                     if let Some(shared) = this.shared {
                         while let Ok(Some(_)) = ready!(shared.poll_event(cx)) {}
+                        shared.finish();
                     }
                     let result = result.take().unwrap_or(Ok(()));
                     if let Some(after) = this.after.take() {
