@@ -29,6 +29,9 @@ pub struct Deadlines {
     messages_sent: u32,
     /// The heartbeat that has not been answered yet.
     ping: Option<Instant>,
+    /// When the latest ping was sent, until its pong comes: the peer may have proved to be alive by
+    /// other things before.
+    ping_sent: Option<Instant>,
     next_ping: Option<Instant>,
     /// Distinguishes our pings: a pong with another payload measures no round trip.
     ping_number: u32,
@@ -67,6 +70,7 @@ impl Deadlines {
             last_message: now,
             messages_sent: 0,
             ping: None,
+            ping_sent: None,
             next_ping: times.ping_interval.map(|interval| now + interval),
             ping_number: 0,
             round_trip: None,
@@ -122,7 +126,8 @@ impl Deadlines {
     }
 
     fn answered(&mut self, now: Instant) {
-        if let Some(sent) = self.ping.take() {
+        self.ping = None;
+        if let Some(sent) = self.ping_sent.take() {
             self.round_trip = Some(now.saturating_duration_since(sent));
         }
     }
@@ -182,6 +187,7 @@ impl Deadlines {
                 self.next_ping = Some(now + interval);
                 if self.ping.is_none() {
                     self.ping = Some(now);
+                    self.ping_sent = Some(now);
                     self.ping_number = self.ping_number.wrapping_add(1);
                     return Action::Ping(self.ping_number.to_be_bytes());
                 }
@@ -236,6 +242,9 @@ mod tests {
         assert_eq!(deadlines.handle(at, 0), Action::Ping([0, 0, 0, 2]));
         deadlines.received(at + SECOND);
         assert_eq!(deadlines.handle(at + 5 * SECOND, 0), Action::Wait);
+        // The pong measures all the same.
+        deadlines.pong(&[0, 0, 0, 2], at + 6 * SECOND);
+        assert_eq!(deadlines.round_trip(), Some(6 * SECOND));
     }
 
     #[test]
