@@ -12,12 +12,17 @@
 //! further action, and whatever is queued meanwhile leaves in one write.
 
 use crate::batch;
+use crate::close_info::{CloseInfo, ClosedBy};
 use crate::error::Error;
 use crate::pool::{CHUNK, Chunk};
 use crate::transport::Transport;
 use bytes::Buf;
-use hybi_proto::connection::{Outgoing, Receiver, Sender};
-use hybi_proto::{Connection, ErrorCode, Event, Message, Options, PreparedMessage};
+use hybi_proto::connection::{Action, Deadlines, Outgoing, Receiver, Sender};
+use hybi_proto::{
+    CloseCode, CloseFrame, Connection, ErrorCode, Event, Message, Options, PreparedMessage,
+    Utf8Bytes,
+};
+use std::collections::VecDeque;
 use std::future::{Future, poll_fn};
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;
@@ -41,6 +46,9 @@ const DIRECT_READ: usize = CHUNK;
 pub(crate) const LINGER: Duration = Duration::from_secs(2);
 const LINGER_OCTETS: u64 = 16 * 1024 * 1024;
 
+/// Events that the heartbeat reads ahead of the handler.
+const LOOK_AHEAD: usize = 64;
+
 const WRITE_FAILED: &str = "writing to the connection failed";
 
 /// One connection.
@@ -59,6 +67,8 @@ struct Receive {
     receiver: Receiver,
     /// Octets that have been read and not yet worked off.
     chunk: Option<Chunk>,
+    /// Only if there are deadlines to be kept.
+    heartbeat: Option<Box<Heartbeat>>,
     /// Nothing more will come: the end or an error has been told.
     ended: bool,
     /// The peer broke the rules and may still be sending: TCP is closed gently, so that it gets to
@@ -66,6 +76,29 @@ struct Receive {
     linger: bool,
     /// Runs from the moment a Close frame is sent or queued.
     close_timer: Option<Pin<Box<Sleep>>>,
+}
+
+/// The deadlines, and what was come across while keeping them.
+#[derive(Debug)]
+struct Heartbeat {
+    deadlines: Deadlines,
+    /// Events that were read before they were asked for.
+    ahead: VecDeque<Event>,
+    /// What came last: a Close frame or an error, not yet answered.
+    end: Option<Result<Event, hybi_proto::Error>>,
+}
+
+impl Heartbeat {
+    /// True if the handler has more to read than is read ahead of it.
+    fn is_ahead(&self) -> bool {
+        self.end.is_some()
+            || self.ahead.len() >= LOOK_AHEAD
+            || matches!(self.ahead.back(), Some(Event::Message(_)))
+    }
+
+    fn received(&mut self) {
+        self.deadlines.received(Instant::now().into_std());
+    }
 }
 
 /// What everyone who sends needs.
@@ -78,11 +111,20 @@ struct Send {
     gathering: bool,
     /// The transport has been shut down for writing.
     shut_down: bool,
-    /// The transport failed: what was not written will never be.
-    failure: Option<Box<Error>>,
+    /// How the end came about, once it has begun.
+    closed: Option<Box<CloseInfo>>,
     /// The task that waits for octets to come.
     reader: Option<Waker>,
-    /// The task that has the write turn, if it waits for a transport whose reads can write.
+    /// Only for a connection whose transport is full or broken.
+    trouble: Option<Box<Trouble>>,
+}
+
+/// What a connection needs once its transport is full or broken.
+#[derive(Debug, Default)]
+struct Trouble {
+    /// The transport failed: what was not written will never be.
+    failure: Option<Error>,
+    /// The task that has the write turn.
     drain: Option<Waker>,
     /// Tasks that wait for room or for everything to be written.
     waiting: Vec<Waker>,
@@ -103,10 +145,15 @@ impl Shared {
         early: &[u8],
     ) -> Arc<Self> {
         let (receiver, sender) = connection.split();
+        let heartbeat = options.has_heartbeat().then(|| {
+            let deadlines = options.deadlines(Instant::now().into_std());
+            Box::new(Heartbeat { deadlines, ahead: VecDeque::new(), end: None })
+        });
         Arc::new(Shared {
             receive: Mutex::new(Receive {
                 receiver,
                 chunk: Chunk::from_octets(early),
+                heartbeat,
                 ended: false,
                 linger: false,
                 close_timer: None,
@@ -116,10 +163,9 @@ impl Shared {
                 turn: false,
                 gathering: false,
                 shut_down: false,
-                failure: None,
+                closed: None,
                 reader: None,
-                drain: None,
-                waiting: Vec::new(),
+                trouble: None,
             }),
             io: Mutex::new(transport),
             options,
@@ -145,6 +191,14 @@ impl Shared {
         cx: &mut Context<'_>,
     ) -> Poll<Result<Option<Event>, Error>> {
         let receive = &mut *lock(&self.receive);
+        if let Some(heartbeat) = &mut receive.heartbeat {
+            if let Some(event) = heartbeat.ahead.pop_front() {
+                return Poll::Ready(Ok(Some(event)));
+            }
+            if let Some(end) = heartbeat.end.take() {
+                return Poll::Ready(self.settle(receive, end).map(Some));
+            }
+        }
         loop {
             if let Some(chunk) = &mut receive.chunk {
                 let mut input = chunk.filled();
@@ -188,9 +242,21 @@ impl Shared {
         result: Result<Event, hybi_proto::Error>,
     ) -> Result<Event, Error> {
         match result {
-            Ok(event @ (Event::Message(_) | Event::Pong(_))) => Ok(event),
+            Ok(event @ (Event::Message(_) | Event::Pong(_))) => {
+                if let Some(heartbeat) = &mut receive.heartbeat {
+                    let now = Instant::now().into_std();
+                    match &event {
+                        Event::Pong(payload) => heartbeat.deadlines.pong(payload, now),
+                        _ => heartbeat.deadlines.message(now),
+                    }
+                }
+                Ok(event)
+            }
             Ok(event) => {
                 let mut send = lock(&self.send);
+                if let Event::Close(frame) = &event {
+                    send.closed_by(ClosedBy::Peer).receive(frame.clone());
+                }
                 send.sender.react(&event);
                 if matches!(event, Event::Close(_)) {
                     receive.ended = send.sender.wants_shutdown();
@@ -203,6 +269,7 @@ impl Shared {
                 receive.chunk = None;
                 receive.linger = true;
                 let mut send = lock(&self.send);
+                send.closed_by(ClosedBy::Us);
                 send.sender.fail(&error);
                 self.write_locked(send);
                 Err(error.into())
@@ -234,6 +301,9 @@ impl Shared {
         };
         let direct = io.is_direct();
         drop(io);
+        if let (Poll::Ready(Ok(1..)), Some(heartbeat)) = (&read, &mut receive.heartbeat) {
+            heartbeat.received();
+        }
         match read {
             Poll::Ready(Ok(0)) => Poll::Ready(self.receive_eof(receive)),
             Poll::Ready(Ok(_)) if receive.chunk.is_some() => Poll::Ready(None),
@@ -245,9 +315,7 @@ impl Shared {
             Poll::Pending => {
                 if !direct {
                     // Reading may have had to write and taken the write readiness for itself.
-                    if let Some(drain) = lock(&self.send).drain.take() {
-                        drain.wake();
-                    }
+                    lock(&self.send).wake_drain();
                 }
                 if closing { self.poll_close_timer(receive, cx) } else { Poll::Pending }
             }
@@ -280,7 +348,7 @@ impl Shared {
     /// Nothing more will come; `error` is the reason if it was not agreed on.
     fn end(&self, receive: &mut Receive, error: Option<Error>) -> Option<Result<Event, Error>> {
         receive.ended = true;
-        let failure = lock(&self.send).failure.as_deref().cloned();
+        let failure = lock(&self.send).failure().cloned();
         self.give_up();
         if receive.receiver.is_finished() {
             // The Close frame has come: how TCP ends after it tells nothing more.
@@ -315,6 +383,124 @@ impl Shared {
         if let Some(chunk) = &mut lock(&self.receive).chunk {
             chunk.shrink();
         }
+    }
+
+    // ---- the heartbeat ----
+
+    /// True if there are deadlines to be kept.
+    pub(crate) fn has_heartbeat(&self) -> bool {
+        self.options.has_heartbeat()
+    }
+
+    /// How long the last heartbeat took to come back.
+    pub(crate) fn round_trip(&self) -> Option<Duration> {
+        lock(&self.receive).heartbeat.as_ref()?.deadlines.round_trip()
+    }
+
+    /// Keeps the deadlines: pings, closes when idle, gives up a peer that is silent. Ready when
+    /// there is nothing left to be kept.
+    pub(crate) fn poll_heartbeat(
+        self: &Arc<Self>,
+        cx: &mut Context<'_>,
+        sleep: &mut Pin<Box<Sleep>>,
+    ) -> Poll<()> {
+        loop {
+            let next = {
+                let receive = &mut *lock(&self.receive);
+                match &receive.heartbeat {
+                    Some(heartbeat) if !receive.ended => heartbeat.deadlines.next(),
+                    _ => None,
+                }
+            };
+            let Some(next) = next.map(Instant::from_std) else { return Poll::Ready(()) };
+            if sleep.deadline() != next {
+                sleep.as_mut().reset(next);
+            }
+            ready!(sleep.as_mut().poll(cx));
+            match self.next_action() {
+                Action::Wait => {}
+                // The connection may be closing by now: no ping is needed then.
+                Action::Ping(payload) => drop(self.queue(|sender| sender.ping(&payload))),
+                Action::CloseIdle => {
+                    let reason = Utf8Bytes::from_static("idle");
+                    drop(self.close(Some(CloseFrame { code: CloseCode::GOING_AWAY, reason })));
+                }
+                Action::GiveUp(error) => {
+                    lock(&self.send).fail(error.into());
+                    self.give_up();
+                    return Poll::Ready(());
+                }
+            }
+        }
+    }
+
+    fn next_action(self: &Arc<Self>) -> Action {
+        let now = Instant::now().into_std();
+        let receive = &mut *lock(&self.receive);
+        self.look_ahead(receive);
+        let Some(heartbeat) = &mut receive.heartbeat else { return Action::Wait };
+        let send = lock(&self.send);
+        if !send.sender.is_open() {
+            heartbeat.deadlines.closing(now);
+        }
+        heartbeat.deadlines.handle(now, send.sender.messages())
+    }
+
+    /// Reads what the handler has left unread, as far as the next message: a handler that only
+    /// sends never gets to see that the peer answers its pings.
+    fn look_ahead(self: &Arc<Self>, receive: &mut Receive) {
+        while !receive.ended {
+            let Receive { heartbeat: Some(heartbeat), chunk, receiver, .. } = receive else {
+                return;
+            };
+            if heartbeat.is_ahead() {
+                // The handler is behind, not the peer: it has said more than was read.
+                heartbeat.received();
+                return;
+            }
+            let Some(octets) = chunk else {
+                *chunk = self.read_ahead();
+                if chunk.is_none() {
+                    return;
+                }
+                heartbeat.received();
+                continue;
+            };
+            let mut input = octets.filled();
+            let result = receiver.receive(&mut input);
+            match input.len() {
+                0 => *chunk = None,
+                left => octets.keep_last(left),
+            }
+            match result.transpose() {
+                None => {}
+                Some(Ok(event @ (Event::Message(_) | Event::Pong(_)))) => {
+                    heartbeat.ahead.push_back(event);
+                }
+                Some(Ok(event @ Event::Ping(_))) => {
+                    let mut send = lock(&self.send);
+                    send.sender.react(&event);
+                    self.write_locked(send);
+                    heartbeat.ahead.push_back(event);
+                }
+                // Answered when the handler gets to see it, so that it can still send before.
+                Some(end) => heartbeat.end = Some(end),
+            }
+        }
+    }
+
+    /// Reads once without waiting.
+    fn read_ahead(&self) -> Option<Chunk> {
+        // Whoever waits in `recv` must stay the one that is woken.
+        let reader = lock(&self.send).reader.clone();
+        let waker = reader.as_ref().unwrap_or(Waker::noop());
+        let mut chunk = Chunk::take();
+        let mut buf = ReadBuf::new(chunk.free());
+        let mut io = lock(&self.io);
+        let read = Pin::new(&mut *io).poll_read(&mut Context::from_waker(waker), &mut buf);
+        let octets = buf.filled().len();
+        chunk.fill(octets);
+        (matches!(read, Poll::Ready(Ok(()))) && octets > 0).then_some(chunk)
     }
 
     // ---- sending ----
@@ -434,9 +620,7 @@ impl Shared {
     pub(crate) fn poll_flush(self: &Arc<Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         self.write();
         let mut send = lock(&self.send);
-        if let Some(failure) = &send.failure {
-            return Poll::Ready(Err((**failure).clone()));
-        }
+        send.check()?;
         if send.turn || send.sender.has_outgoing() {
             send.wait(cx);
             return Poll::Pending;
@@ -454,14 +638,19 @@ impl Shared {
         lock(&self.send).sender.is_open()
     }
 
+    /// How the end came about, once it has begun.
+    pub(crate) fn close_info(&self) -> Option<CloseInfo> {
+        lock(&self.send).closed.as_deref().cloned()
+    }
+
     /// Begins the closing handshake.
-    pub(crate) fn close(
-        self: &Arc<Self>,
-        frame: Option<hybi_proto::CloseFrame>,
-    ) -> Result<(), Error> {
+    pub(crate) fn close(self: &Arc<Self>, frame: Option<CloseFrame>) -> Result<(), Error> {
         let mut send = lock(&self.send);
         send.sender.close(frame)?;
+        send.closed_by(ClosedBy::Us);
         let reader = send.reader.clone();
+        // Who waits for room waits for nothing now.
+        send.wake_waiting();
         self.write_locked(send);
         // The reader has to start the timer of the closing handshake.
         if let Some(reader) = reader {
@@ -472,6 +661,7 @@ impl Shared {
 
     /// Cuts the connection without a closing handshake: what was not written is lost.
     pub(crate) fn terminate(&self) {
+        lock(&self.send).closed_by(ClosedBy::Us);
         self.give_up();
     }
 
@@ -552,7 +742,6 @@ impl Shared {
                 continue;
             }
             send.turn = false;
-            send.drain = None;
             send.wake_waiting();
             return Poll::Ready(());
         }
@@ -586,12 +775,12 @@ impl Shared {
     fn give_up(&self) {
         let mut send = lock(&self.send);
         send.abort();
-        let (reader, drain) = (send.reader.take(), send.drain.take());
+        let reader = send.reader.take();
         drop(send);
         let transport = std::mem::replace(&mut *lock(&self.io), Transport::Closed);
         drop(transport);
-        for waker in [reader, drain].into_iter().flatten() {
-            waker.wake();
+        if let Some(reader) = reader {
+            reader.wake();
         }
     }
 }
@@ -603,9 +792,9 @@ impl Send {
     }
 
     fn check(&self) -> Result<(), Error> {
-        match &self.failure {
+        match self.failure() {
             None => Ok(()),
-            Some(failure) => Err((**failure).clone()),
+            Some(failure) => Err(failure.clone()),
         }
     }
 
@@ -613,28 +802,52 @@ impl Send {
     /// sends is told so.
     fn fail(&mut self, failure: Error) {
         if !self.sender.is_closed() {
-            self.failure.get_or_insert_with(|| Box::new(failure));
+            self.trouble.get_or_insert_default().failure.get_or_insert(failure);
         }
         self.abort();
     }
 
+    /// The end has begun; who began it is kept from the first time.
+    fn closed_by(&mut self, by: ClosedBy) -> &mut CloseInfo {
+        self.closed.get_or_insert_with(|| Box::new(CloseInfo::new(by)))
+    }
+
     fn abort(&mut self) {
+        self.closed_by(ClosedBy::Nobody);
         self.sender.abort();
         self.shut_down = true;
         self.turn = false;
+        self.wake_drain();
         self.wake_waiting();
     }
 
     fn wait(&mut self, cx: &mut Context<'_>) {
-        if !self.waiting.iter().any(|waker| waker.will_wake(cx.waker())) {
-            self.waiting.push(cx.waker().clone());
+        let waiting = &mut self.trouble.get_or_insert_default().waiting;
+        if !waiting.iter().any(|waker| waker.will_wake(cx.waker())) {
+            waiting.push(cx.waker().clone());
         }
     }
 
+    /// The transport is no longer full: whoever waited for that goes on.
     fn wake_waiting(&mut self) {
-        for waker in std::mem::take(&mut self.waiting) {
+        let Some(trouble) = &mut self.trouble else { return };
+        for waker in std::mem::take(&mut trouble.waiting) {
             waker.wake();
         }
+        if trouble.failure.is_none() && !self.turn {
+            self.trouble = None;
+        }
+    }
+
+    fn wake_drain(&mut self) {
+        let drain = self.trouble.as_mut().and_then(|trouble| trouble.drain.take());
+        if let Some(drain) = drain {
+            drain.wake();
+        }
+    }
+
+    fn failure(&self) -> Option<&Error> {
+        self.trouble.as_ref()?.failure.as_ref()
     }
 }
 
@@ -665,7 +878,7 @@ impl Future for Drain {
                 this.done = true;
                 return Poll::Ready(());
             }
-            send.drain = Some(cx.waker().clone());
+            send.trouble.get_or_insert_default().drain = Some(cx.waker().clone());
         }
         ready!(this.shared.poll_turn(cx, &mut this.turn));
         this.done = true;
@@ -733,3 +946,13 @@ impl std::fmt::Display for TrySendError {
 }
 
 impl std::error::Error for TrySendError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_connection_is_one_small_allocation() {
+        assert!(size_of::<Shared>() <= 360, "{}", size_of::<Shared>());
+    }
+}

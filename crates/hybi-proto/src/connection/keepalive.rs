@@ -2,6 +2,7 @@
 //!
 //! Time is a parameter: whoever drives the connection says what time it is.
 
+use super::event::Event;
 use crate::code::ErrorCode;
 use crate::error::{Error, ErrorDetail};
 use std::time::{Duration, Instant};
@@ -33,6 +34,16 @@ pub struct Deadlines {
     ping_number: u32,
     round_trip: Option<Duration>,
     closing_since: Option<Instant>,
+    arrived: Arrived,
+}
+
+/// What has come since the time was last told.
+#[derive(Debug, Default)]
+struct Arrived {
+    octets: bool,
+    message: bool,
+    /// The answer to our latest ping.
+    pong: bool,
 }
 
 /// What is to be done at a deadline.
@@ -60,6 +71,32 @@ impl Deadlines {
             ping_number: 0,
             round_trip: None,
             closing_since: None,
+            arrived: Arrived::default(),
+        }
+    }
+
+    /// Notes that octets have come, and perhaps an event with them; [`settle`](Self::settle) tells
+    /// when.
+    pub(super) fn arrived(&mut self, event: Option<&Event>) {
+        self.arrived.octets = true;
+        match event {
+            Some(Event::Message(_)) => self.arrived.message = true,
+            Some(Event::Pong(payload)) => self.arrived.pong |= self.is_answer(payload),
+            _ => {}
+        }
+    }
+
+    /// Tells when what was noted has come: now.
+    pub(super) fn settle(&mut self, now: Instant) {
+        let Arrived { octets, message, pong } = std::mem::take(&mut self.arrived);
+        if octets {
+            self.received(now);
+        }
+        if message {
+            self.message(now);
+        }
+        if pong {
+            self.answered(now);
         }
     }
 
@@ -75,11 +112,18 @@ impl Deadlines {
 
     /// A pong has come.
     pub fn pong(&mut self, payload: &[u8], now: Instant) {
-        if let Some(sent) = self.ping {
-            if payload == self.ping_number.to_be_bytes() {
-                self.round_trip = Some(now.saturating_duration_since(sent));
-                self.ping = None;
-            }
+        if self.is_answer(payload) {
+            self.answered(now);
+        }
+    }
+
+    fn is_answer(&self, payload: &[u8]) -> bool {
+        payload == self.ping_number.to_be_bytes()
+    }
+
+    fn answered(&mut self, now: Instant) {
+        if let Some(sent) = self.ping.take() {
+            self.round_trip = Some(now.saturating_duration_since(sent));
         }
     }
 

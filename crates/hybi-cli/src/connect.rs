@@ -1,0 +1,472 @@
+//! `hybi connect`: a connection, its input and its output, until it ends.
+//!
+//! Where messages come from and go to is decided in [`pipe`](crate::pipe) and
+//! [`terminal`](crate::terminal); how the connection ends is the same for both.
+
+use crate::args::{ConnectArgs, Wait};
+use crate::failure::Failure;
+use crate::signals::Signals;
+use crate::{pipe, render, terminal};
+use hybi::{Client, CloseCode, CloseFrame, Event, Message, Options, Reader, WebSocket, Writer};
+use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+use tokio::sync::{mpsc, watch};
+use tokio::time::{Instant, Interval, MissedTickBehavior};
+
+/// How long `--exec` waits for its answers.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long the server may take to answer a ping.
+const PING_TIMEOUT: Duration = Duration::from_secs(20);
+/// How long an orderly end is tried for when nobody reads the output any more.
+const QUIET_END: Duration = Duration::from_secs(1);
+/// How many lines are read ahead of what has been sent.
+const READ_AHEAD: usize = 64;
+
+/// Connects, and stays until the end.
+pub(crate) async fn run(args: ConnectArgs) -> Result<(), Failure> {
+    if args.verbose {
+        show_request(&args);
+    }
+    let connected = client(&args).connect_with_response(&args.url).await;
+    let (ws, response) = connected.map_err(|error| {
+        if let (true, Some(response)) = (args.verbose, error.response()) {
+            show_response(response);
+        }
+        Failure::connecting(&error, &args.url)
+    })?;
+    if args.verbose {
+        show_response(&response);
+    }
+    // Before the line editor, which puts its own handler in front of it for as long as a line lasts.
+    let signals = Signals::catch()
+        .map_err(|error| Failure::broken(format!("signals cannot be caught: {error}")))?;
+
+    let (input, items) = mpsc::channel(READ_AHEAD);
+    if !args.exec.is_empty() {
+        let messages: Vec<Message> =
+            args.exec.iter().map(|text| message(text.clone(), args.binary)).collect();
+        // Not awaited here: more messages than the channel holds are sent meanwhile.
+        tokio::spawn(async move {
+            for message in messages {
+                if input.send(Ok(message)).await.is_err() {
+                    return;
+                }
+            }
+        });
+        return converse(ws, &args, signals, items, pipe::Output::new()).await;
+    }
+    if terminal::is_present() {
+        let screen = terminal::open(input, args.binary)?;
+        screen.notice(&format!("connected to {}; Ctrl-D closes", render::url(&args.url)));
+        return converse(ws, &args, signals, items, screen).await;
+    }
+    pipe::read_lines(input, args.binary)?;
+    converse(ws, &args, signals, items, pipe::Output::new()).await
+}
+
+/// The message for a line of text.
+pub(crate) fn message(text: String, binary: bool) -> Message {
+    if binary { Message::binary(text.into_bytes()) } else { Message::text(text) }
+}
+
+/// The client that was asked for.
+fn client(args: &ConnectArgs) -> Client {
+    let mut options = Options::new();
+    if args.no_compress {
+        options = options.no_compression();
+    }
+    let mut client = Client::new().options(options);
+    for (name, value) in &args.headers {
+        client = client.header(name.clone(), value.clone());
+    }
+    for name in &args.subprotocols {
+        client = client.subprotocol(name);
+    }
+    if let Some(origin) = &args.origin {
+        client = client.origin(origin);
+    }
+    client
+}
+
+fn show_request(args: &ConnectArgs) {
+    render::note(&format!("connecting to {}", render::url(&args.url)));
+    if let Some(origin) = &args.origin {
+        render::note(&format!("> origin: {origin}"));
+    }
+    if !args.subprotocols.is_empty() {
+        render::note(&format!("> sec-websocket-protocol: {}", args.subprotocols.join(", ")));
+    }
+    for (name, value) in &args.headers {
+        render::note(&format!("> {name}: {}", String::from_utf8_lossy(value.as_bytes())));
+    }
+}
+
+fn show_response<B>(response: &http::Response<B>) {
+    render::note(&format!("< {:?} {}", response.version(), response.status()));
+    for (name, value) in response.headers() {
+        let value = String::from_utf8_lossy(value.as_bytes());
+        render::note(&format!("< {name}: {}", render::visible(&value)));
+    }
+}
+
+/// Where what comes is shown.
+pub(crate) trait Screen {
+    /// Shows a message.
+    fn message(&mut self, message: &Message) -> io::Result<()>;
+
+    /// Shows something that is not a message: one line.
+    fn notice(&self, text: &str);
+
+    /// True if [`flush`](Self::flush) has something to do.
+    fn is_dirty(&self) -> bool;
+
+    /// What was shown reaches its reader at the latest now.
+    fn flush(&mut self) -> io::Result<()>;
+
+    /// Nothing is shown any more; gives the terminal back as it was.
+    fn close(self);
+}
+
+/// How a connection came to its end.
+enum Ending {
+    /// The server's Close frame came, after ours or before.
+    Closed {
+        by_us: bool,
+        frame: Option<CloseFrame>,
+    },
+    Failed(Failure),
+    /// Nobody reads the output any more.
+    Unread,
+}
+
+/// What the sending side and the receiving side know of each other.
+#[derive(Default)]
+struct Shared {
+    /// Our Close frame has been sent, or is about to be.
+    closing: AtomicBool,
+    /// Why the sending side has closed, if it was not the end of its input.
+    failure: OnceLock<Failure>,
+}
+
+/// Sends what comes from `items`, shows what comes from the server, and says how it ended.
+async fn converse(
+    ws: WebSocket,
+    args: &ConnectArgs,
+    signals: Signals,
+    items: mpsc::Receiver<Result<Message, Failure>>,
+    mut screen: impl Screen,
+) -> Result<(), Failure> {
+    let (reader, writer) = ws.split();
+    let shared = Arc::new(Shared::default());
+    let (count, answers) = watch::channel(0);
+    let finish = match args.wait {
+        Some(wait) => Finish::After(wait),
+        None if args.exec.is_empty() => Finish::AtOnce,
+        None => Finish::Answered(answers),
+    };
+    let wanted = if args.wait.is_none() { args.exec.len() } else { 0 };
+    // A task of its own, so that it goes on while standard output is not being read.
+    let sending = tokio::spawn(hybi::batch(send(writer.clone(), items, finish, shared.clone())));
+    let mut receiving = Receiving {
+        reader,
+        writer,
+        shared: shared.clone(),
+        count,
+        pings: Pings::new(args.ping),
+        signals,
+        show_control: args.show_control,
+    };
+    let ending = receiving.run(&mut screen).await;
+    let answered = *receiving.count.borrow() >= wanted;
+    sending.abort();
+    screen.close();
+    let Ending::Closed { by_us, frame } = ending else {
+        return match ending {
+            Ending::Failed(failure) => Err(failure),
+            _ => Ok(()),
+        };
+    };
+    match shared.failure.get() {
+        Some(failure) => Err(failure.clone()),
+        None => closed(by_us, frame, answered),
+    }
+}
+
+/// The exit status for the server's Close frame; success is reported here.
+///
+/// The code decides, not who was first: that is a race when the server fails over our last message.
+fn closed(by_us: bool, frame: Option<CloseFrame>, answered: bool) -> Result<(), Failure> {
+    let who = if by_us { "closed" } else { "the server closed the connection" };
+    let (how, clean) = match &frame {
+        None => ("without a code".to_owned(), true),
+        Some(frame) => {
+            let clean = frame.code == CloseCode::NORMAL || frame.code == CloseCode::GOING_AWAY;
+            (format!("with {}", close_text(frame)), clean)
+        }
+    };
+    if !answered && !by_us {
+        return Err(Failure::broken(format!("{who} {how} before it had answered")));
+    }
+    if !clean {
+        return Err(Failure::broken(format!("{who} {how}")));
+    }
+    render::note(&format!("{who} {how}"));
+    Ok(())
+}
+
+/// Code and reason, for people.
+pub(crate) fn close_text(frame: &CloseFrame) -> String {
+    if frame.reason.is_empty() {
+        return frame.code.to_string();
+    }
+    format!("{} ({})", frame.code, render::one_line(&frame.reason, CloseFrame::MAX_REASON))
+}
+
+/// When the connection is closed after the last message was sent.
+enum Finish {
+    AtOnce,
+    After(Wait),
+    /// When as many messages have come as were sent; the number of those that have.
+    Answered(watch::Receiver<usize>),
+}
+
+/// Sends everything, then closes. What goes wrong with the connection is left to the receiving side
+/// to say.
+async fn send(
+    writer: Writer,
+    mut items: mpsc::Receiver<Result<Message, Failure>>,
+    finish: Finish,
+    shared: Arc<Shared>,
+) {
+    let mut sent = 0;
+    let mut result = Ok(());
+    while let Some(item) = items.recv().await {
+        match item {
+            Ok(message) => {
+                if writer.send(message).await.is_err() {
+                    return;
+                }
+                sent += 1;
+            }
+            Err(failure) => {
+                result = Err(failure);
+                break;
+            }
+        }
+    }
+    if result.is_ok() {
+        result = finish.wait(sent).await;
+    }
+    if let Err(failure) = result {
+        let _ = shared.failure.set(failure);
+    }
+    shared.closing.store(true, Ordering::Release);
+    let _ = writer.close(CloseCode::NORMAL, "").await;
+}
+
+impl Finish {
+    async fn wait(self, sent: usize) -> Result<(), Failure> {
+        match self {
+            Finish::AtOnce => {}
+            Finish::After(Wait::For(duration)) => tokio::time::sleep(duration).await,
+            Finish::After(Wait::Forever) => std::future::pending().await,
+            Finish::Answered(mut answers) => {
+                let all = answers.wait_for(|count| *count >= sent);
+                if tokio::time::timeout(ANSWER_TIMEOUT, all).await.is_err() {
+                    return Err(Failure::broken(format!(
+                        "no answer within {} (--wait changes how long)",
+                        render::seconds(ANSWER_TIMEOUT)
+                    )));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The receiving side, which also minds pings and signals.
+struct Receiving {
+    reader: Reader,
+    writer: Writer,
+    shared: Arc<Shared>,
+    /// The messages received so far.
+    count: watch::Sender<usize>,
+    pings: Pings,
+    signals: Signals,
+    show_control: bool,
+}
+
+impl Receiving {
+    /// Shows what comes until nothing more does.
+    async fn run(&mut self, screen: &mut impl Screen) -> Ending {
+        let mut ending = None;
+        loop {
+            tokio::select! {
+                biased;
+                () = self.signals.next() => {
+                    if self.shared.closing.swap(true, Ordering::AcqRel) {
+                        self.writer.terminate();
+                        return Ending::Failed(Failure::interrupted());
+                    }
+                    self.close();
+                }
+                () = self.pings.due() => {
+                    if let Err(failure) = self.pings.send(&self.writer) {
+                        self.writer.terminate();
+                        return Ending::Failed(failure);
+                    }
+                }
+                event = self.reader.next_event() => match event {
+                    Ok(Some(Event::Close(received))) => {
+                        let by_us = self.shared.closing.load(Ordering::Acquire);
+                        if self.show_control {
+                            screen.notice(&match &received {
+                                Some(frame) => format!("< close {}", close_text(frame)),
+                                None => "< close without a code".to_owned(),
+                            });
+                        }
+                        ending = Some(Ending::Closed { by_us, frame: received });
+                    }
+                    Ok(Some(event)) => {
+                        if let Err(error) = self.show(event, screen) {
+                            return self.unwritable(error).await;
+                        }
+                    }
+                    Ok(None) => {
+                        if let Err(error) = screen.flush() {
+                            return self.unwritable(error).await;
+                        }
+                        return ending.unwrap_or_else(|| {
+                            Ending::Failed(Failure::broken("the connection was cut"))
+                        });
+                    }
+                    Err(error) => {
+                        if let Err(error) = screen.flush() {
+                            return self.unwritable(error).await;
+                        }
+                        return Ending::Failed(Failure::connection(&error));
+                    }
+                },
+                // Only when nothing else is to be done, so that many messages are one write.
+                () = std::future::ready(()), if screen.is_dirty() => {
+                    if let Err(error) = screen.flush() {
+                        return self.unwritable(error).await;
+                    }
+                }
+            }
+        }
+    }
+
+    fn show(&mut self, event: Event, screen: &mut impl Screen) -> io::Result<()> {
+        self.pings.alive();
+        match event {
+            Event::Message(message) => {
+                screen.message(&message)?;
+                self.count.send_modify(|count| *count += 1);
+            }
+            Event::Ping(payload) if self.show_control => {
+                screen.notice(&format!("< ping, {}", render::octets(&payload)));
+            }
+            Event::Pong(payload) => {
+                let round_trip = self.pings.answered(&payload);
+                if self.show_control {
+                    let mut text = format!("< pong, {}", render::octets(&payload));
+                    if let Some(round_trip) = round_trip {
+                        text = format!("{text}, after {}", render::milliseconds(round_trip));
+                    }
+                    screen.notice(&text);
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Begins the closing handshake; it goes on while events are received.
+    fn close(&self) {
+        let writer = self.writer.clone();
+        tokio::spawn(async move { writer.close(CloseCode::NORMAL, "").await });
+    }
+
+    /// The output cannot be written. A reader who has had enough is no failure.
+    async fn unwritable(&mut self, error: io::Error) -> Ending {
+        self.shared.closing.store(true, Ordering::Release);
+        self.close();
+        let end = async { while let Ok(Some(_)) = self.reader.next_event().await {} };
+        if tokio::time::timeout(QUIET_END, end).await.is_err() {
+            self.writer.terminate();
+        }
+        if error.kind() == io::ErrorKind::BrokenPipe {
+            return Ending::Unread;
+        }
+        Ending::Failed(Failure::broken(format!("cannot write to standard output: {error}")))
+    }
+}
+
+/// The pings of `--ping`.
+struct Pings {
+    interval: Option<Interval>,
+    number: u32,
+    /// When the latest ping was sent, until its pong comes.
+    sent: Option<Instant>,
+    /// Since when nothing has come although a ping waits for its pong.
+    silent_since: Option<Instant>,
+}
+
+impl Pings {
+    fn new(every: Option<Duration>) -> Self {
+        let interval = every.and_then(|every| {
+            // A time that is beyond the clock never comes.
+            let first = Instant::now().checked_add(every)?;
+            let mut interval = tokio::time::interval_at(first, every);
+            interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+            Some(interval)
+        });
+        Pings { interval, number: 0, sent: None, silent_since: None }
+    }
+
+    /// Waits until [`send`](Self::send) is due.
+    async fn due(&mut self) {
+        let Some(interval) = &mut self.interval else { return std::future::pending().await };
+        let Some(since) = self.silent_since else {
+            interval.tick().await;
+            return;
+        };
+        tokio::select! {
+            _ = interval.tick() => {}
+            () = tokio::time::sleep_until(since + PING_TIMEOUT) => {}
+        }
+    }
+
+    fn send(&mut self, writer: &Writer) -> Result<(), Failure> {
+        let now = Instant::now();
+        if self.silent_since.is_some_and(|since| now - since >= PING_TIMEOUT) {
+            return Err(Failure::broken(format!(
+                "the server has not answered a ping for {}",
+                render::seconds(PING_TIMEOUT)
+            )));
+        }
+        self.silent_since.get_or_insert(now);
+        self.number = self.number.wrapping_add(1);
+        self.sent = Some(now);
+        let (writer, payload) = (writer.clone(), self.number.to_be_bytes());
+        // Not awaited: a server that does not read would keep us from reading.
+        tokio::spawn(async move { writer.ping(payload).await });
+        Ok(())
+    }
+
+    /// Something has come.
+    fn alive(&mut self) {
+        self.silent_since = None;
+    }
+
+    /// A pong has come: how long it took, if it answers the latest ping.
+    fn answered(&mut self, payload: &[u8]) -> Option<Duration> {
+        if payload != self.number.to_be_bytes() {
+            return None;
+        }
+        self.sent.take().map(|sent| sent.elapsed())
+    }
+}
