@@ -510,6 +510,12 @@ impl Shared {
         let mut io = lock(&self.io);
         let read = Pin::new(&mut *io).poll_read(&mut Context::from_waker(waker), &mut buf);
         let octets = buf.filled().len();
+        let direct = io.is_direct();
+        drop(io);
+        if !direct {
+            // Reading may have had to write and taken the write readiness for itself.
+            lock(&self.send).wake_drain();
+        }
         chunk.fill(octets);
         (matches!(read, Poll::Ready(Ok(()))) && octets > 0).then_some(chunk)
     }
@@ -546,10 +552,14 @@ impl Shared {
         cx: &mut Context<'_>,
         len: usize,
     ) -> Poll<Result<MutexGuard<'_, Send>, Error>> {
-        // A loop that only sends must let other tasks run now and then.
-        let coop = ready!(tokio::task::coop::poll_proceed(cx));
-        coop.made_progress();
         let mut send = lock(&self.send);
+        // A loop that only sends must let other tasks run now and then; within a batch it is enough
+        // to look when what it has gathered is about to be written.
+        if send.sender.buffered() + len >= GATHER || !batch::is_active() {
+            drop(send);
+            ready!(tokio::task::coop::poll_proceed(cx)).made_progress();
+            send = lock(&self.send);
+        }
         if !send.sender.has_room(len) {
             // What a batch has gathered may make room by being written.
             self.write_locked(send);
