@@ -116,25 +116,25 @@ pub fn table(cell: &Cell, series: &[Series], base: &str) -> String {
     } else {
         let _ = writeln!(
             text,
-            "| server | CPU µs/{unit} | ratio to {base} | {unit}s/s | server core | load core | remarks |"
+            "| server | CPU µs/{unit} | ratio to {base} | per second | server core | load core | remarks |"
         );
         let _ = writeln!(text, "|---|--:|--:|--:|--:|--:|---|");
     }
     for series in series {
         let ratio = base_series.and_then(|base| series.ratio(base));
-        let ratio = ratio.map_or("–".to_owned(), |ratio| ratio.show(2));
+        let ratio = ratio.map_or("–".to_owned(), |ratio| ratio.show(3));
         let digits = if is_idle { 0 } else { 3 };
         let figure = series.figures().map_or("–".to_owned(), |figures| figures.show(digits));
         let _ = write!(text, "| {} | {figure} | {ratio} | ", series.server);
         if !is_idle {
-            let median =
-                |figure: fn(&Work) -> f64| series.spread(figure).map_or(f64::NAN, |s| s.median);
+            let median = |figure: fn(&Work) -> f64| Some(series.spread(figure)?.median);
+            let percent = |share: Option<f64>| show(share.map(|share| share * 100.0), " %");
             let _ = write!(
                 text,
-                "{:.0} | {:.0} % | {:.0} % | ",
-                median(Work::rate),
-                median(Work::server_share) * 100.0,
-                median(Work::load_share) * 100.0
+                "{} | {} | {} | ",
+                show(median(Work::rate), ""),
+                percent(median(Work::server_share)),
+                percent(median(Work::load_share))
             );
         }
         let _ = writeln!(text, "{} |", series.remarks());
@@ -143,6 +143,11 @@ pub fn table(cell: &Cell, series: &[Series], base: &str) -> String {
         let _ = writeln!(text, "\n**{warning}**");
     }
     text
+}
+
+/// A whole number and its unit, or a dash where there was nothing to measure.
+fn show(figure: Option<f64>, unit: &str) -> String {
+    figure.map_or("–".to_owned(), |figure| format!("{figure:.0}{unit}"))
 }
 
 /// The base is measured in every round: what varies there varies because of the machine.

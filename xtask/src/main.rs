@@ -4,6 +4,7 @@
 
 mod conformance;
 mod errors;
+mod interop;
 mod shell;
 mod test;
 
@@ -19,6 +20,8 @@ cargo xtask conformance [OPTIONS]    the Autobahn|Testsuite against our server a
     --split              split halves instead of whole connections
     --update             write the results to conformance/expected/ instead of comparing
     --program PATH       test another program that takes the arguments of ours
+cargo xtask interop [PAIR]...         our server and our client with others: ws-client, ws-server,
+                                     websockets-client, websockets-server, curl, chromium
 cargo xtask errors [--check]         write docs/ERRORS.md from the table of codes, or compare it
 
 With CI=true, what has to be skipped is a failure.";
@@ -32,6 +35,7 @@ fn main() -> ExitCode {
     let result = match command {
         "test" => test::command(options),
         "conformance" => conformance::command(options),
+        "interop" => interop::command(options),
         "errors" => errors::command(options),
         "help" | "--help" | "-h" => {
             println!("{USAGE}");

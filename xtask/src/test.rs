@@ -4,6 +4,7 @@
 
 use crate::conformance::{self, Extent};
 use crate::errors;
+use crate::interop;
 use crate::shell::{self, Verdict};
 use std::time::{Duration, Instant};
 
@@ -32,6 +33,7 @@ const STEPS: &[Step] = &[
         run: |_| errors::check().map(|()| Verdict::Passed),
     },
     Step { name: "conformance", quick: true, run: conformance::step },
+    Step { name: "interop", quick: false, run: |_| interop::step() },
 ];
 
 fn cargo(arguments: &[&str]) -> Result<Verdict, String> {

@@ -198,9 +198,14 @@ fn sample(
     options: &Options,
     broadcast: bool,
 ) -> Result<hybi_bench::measure::Sample> {
+    let mut timing = options.timing;
     let process = match process {
         Some(process) => process,
-        None => process.insert(server.start(options.server_core, broadcast)?),
+        None => {
+            // A new process also has its memory to fill and, in JavaScript, its code to compile.
+            timing.warm_up = timing.warm_up.max(timing.window);
+            process.insert(server.start(options.server_core, broadcast)?)
+        }
     };
-    measure(process, server.peer, &cell.workload, options.timing)
+    measure(process, server.peer, &cell.workload, timing)
 }

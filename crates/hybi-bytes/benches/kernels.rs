@@ -152,7 +152,7 @@ fn copies(text: &[u8]) -> Vec<Kernel<'_>> {
             "text: copy_masked",
             Utf8Bytes::copy_masked(black_box(text), black_box(key)).is_ok()
         ),
-        kernel!("mask,then from_utf8", {
+        kernel!("naive + String", {
             let mut copy = text.to_vec();
             naive_mask(&mut copy, black_box(key), 0);
             String::from_utf8(copy).is_ok()

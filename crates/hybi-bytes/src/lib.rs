@@ -3,6 +3,8 @@
 //! The only crate of the workspace that may say `unsafe`. It knows no frames and no I/O.
 //!
 //! * [`mask`](mod@mask): the XOR of RFC 6455 §5.3, in place and while copying.
+//! * [`copy_masked`], [`Utf8Bytes::copy_masked`]: a small masked payload becomes a message in one
+//!   pass and one allocation.
 //! * [`utf8`]: validation that picks the fastest validator for the length.
 //! * [`Utf8Bytes`]: [`Bytes`](bytes::Bytes) known to be UTF-8.
 //! * [`PayloadBuffer`]: a message that is still arriving, validated as it grows.

@@ -1,6 +1,6 @@
 //! UTF-8 validation that picks the fastest validator for the length.
 //!
-//! A yes comes from an inlined test for ASCII or from [`short`] for short text, and from a vector
+//! A yes comes from an inlined test for ASCII or from `short` for short text, and from a vector
 //! loop over the ASCII it begins with and simdutf8 for long text. Only after a no is it looked up
 //! where the error is: once a connection at most, since the first error ends it.
 

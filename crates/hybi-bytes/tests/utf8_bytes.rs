@@ -4,6 +4,7 @@ use bytes::{Bytes, BytesMut};
 use hybi_bytes::{Utf8Bytes, copy_masked, mask};
 use proptest::prelude::*;
 use std::borrow::Cow;
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, HashMap};
 
 const KEY: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
@@ -51,16 +52,30 @@ fn octets_are_checked() {
     assert_eq!(Utf8Bytes::try_from(BytesMut::from(&octets[..2])).unwrap(), "ok");
 }
 
+fn compares<T>(text: &Utf8Bytes, other: &T, expected: Ordering)
+where
+    T: PartialOrd<Utf8Bytes> + ?Sized,
+    Utf8Bytes: PartialOrd<T>,
+{
+    assert_eq!(text.partial_cmp(other), Some(expected));
+    assert_eq!(other.partial_cmp(text), Some(expected.reverse()));
+    assert_eq!(text == other, expected.is_eq());
+    assert_eq!(other == text, expected.is_eq());
+}
+
 #[test]
 fn it_compares_with_other_kinds_of_text_both_ways() {
-    let text = Utf8Bytes::from("b");
-    let (same, more) = (String::from("b"), String::from("c"));
-    let (boxed, cow) = (Box::<str>::from("b"), Cow::Borrowed("b"));
-    assert!(text == *"b" && *"b" == text && text == "b" && "b" == text);
-    assert!(text == same && same == text && text != more && more != text);
-    assert!(text == boxed && boxed == text && text == cow && cow == text);
-    assert!(text > "a" && "c" > text && text > *"a" && *"a" < text);
-    assert!(text < more && more > text && text <= boxed && cow >= text);
+    for (other, expected) in
+        [("a", Ordering::Greater), ("b", Ordering::Equal), ("ba", Ordering::Less)]
+    {
+        let text = Utf8Bytes::from("b");
+        compares(&text, other, expected);
+        compares(&text, &other, expected);
+        compares(&text, &String::from(other), expected);
+        compares(&text, &Box::<str>::from(other), expected);
+        compares(&text, &Cow::from(other), expected);
+        compares(&text, &Utf8Bytes::from(other), expected);
+    }
 }
 
 #[test]

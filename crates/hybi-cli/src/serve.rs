@@ -41,7 +41,7 @@ pub(crate) async fn run(args: ServeArgs) -> Result<(), Failure> {
     let told = room.clone();
     let server = server
         .http(move |request| site.answer(request))
-        .on_error(move |error| told.log(&format!("not connected: {}", plain(error))));
+        .on_error(move |error, _peer| told.log(&format!("not connected: {}", plain(error))));
     announce(address, &args);
 
     let entered = room.clone();

@@ -8,68 +8,76 @@ use hybi_proto::{Compressor, Decompressor, DeflateOptions, DeflateParams, Role, 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::fmt::Write as _;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-/// Each figure is measured for this long, after one round over all connections.
-const TIME: Duration = Duration::from_millis(120);
 const DOCUMENTS: usize = 61;
 
 fn main() {
     // `cargo test --benches` runs this too: one tiny round shows that it works.
     let bench = std::env::args().any(|argument| argument == "--bench");
-    let time = if bench { TIME } else { Duration::ZERO };
-    let many = if bench { 500 } else { 2 };
-    for size in [1024, 16 * 1024] {
+    let many = if bench { Scale { connections: 500, rounds: 4 } } else { Scale::TINY };
+    let alone = Scale { connections: 1, rounds: 100 * many.rounds };
+    let defaults = DeflateOptions::new();
+
+    for (size, levels) in [(1024, &[1, 3, 5, 6][..]), (16 * 1024, &[1, 6])] {
         let documents: Vec<_> = (0..DOCUMENTS).map(|n| document(size, n as u64)).collect();
-        let kib = size / 1024;
-        println!("\n{kib} KiB JSON, window 15 bits; sending µs, receiving µs, wire B, memory B:");
-        println!("level  history  connections   send µs  receive µs   wire B  send B  receive B");
-        let levels: &[u8] = if size == 1024 { &[1, 2, 3, 4, 5, 6, 7, 9] } else { &[1, 3, 6, 9] };
+        let by_turns = |what: &str| {
+            println!("\n{size} bytes of JSON, {what}, {} connections by turns", many.connections);
+        };
+        by_turns("windows of 15 bits");
+        heading("level  history");
         for &level in levels {
+            let options = defaults.level(level);
             for history in [0, 1, 2, 4, 8, 16, 32].map(|kib| kib * 1024) {
-                for connections in [1, many] {
-                    let options = DeflateOptions::new().level(level).history(history);
-                    row(level, &history.to_string(), connections, options, &documents, time);
-                }
+                let first = format!("{level:5}  {history:7}");
+                row(&first, options.history(history), &documents, many);
             }
-            for connections in [1, many] {
-                let options = DeflateOptions::new().level(level).full_state(true);
-                row(level, "full", connections, options, &documents, time);
-            }
+            row(&format!("{level:5}  full   "), options.full_state(true), &documents, many);
+            row(&format!("{level:5}  (alone)"), options, &documents, alone);
         }
-        println!("\n{kib} KiB JSON, the default level and history, {many} connections, by window:");
-        println!(" bits  history  connections   send µs  receive µs   wire B  send B  receive B");
-        for bits in [9, 10, 11, 12, 13, 14, 15] {
-            let options = DeflateOptions::new()
-                .server_max_window_bits(WindowBits::new(bits).expect("9 to 15"));
-            row(bits, "default", many, options, &documents, time);
+        by_turns("the default level and history");
+        heading("window bits   ");
+        for bits in 9..=15 {
+            let bits = WindowBits::new(bits).expect("9 to 15");
+            let options = defaults.server_max_window_bits(bits);
+            row(&format!("{:14}", bits.get()), options, &documents, many);
         }
     }
-    println!("\nOne message, the default options, alone on the thread:");
-    println!("   bytes   send µs  receive µs");
-    for kib in [1, 4, 16, 64, 256, 1024] {
-        let documents = [document(kib * 1024, 1), document(kib * 1024, 2)];
-        let run = run(1, DeflateOptions::new(), &documents, time);
-        println!("{:8}  {:8.1}  {:10.1}", kib * 1024, run.send, run.receive);
+    println!("\none connection, default options, by size of the message");
+    heading("bytes         ");
+    for kib in [1_u64, 4, 16, 32, 64, 256, 1024] {
+        let documents: Vec<_> =
+            (0..(2048 / kib).clamp(5, 40)).map(|n| document(kib as usize * 1024, n)).collect();
+        let rounds = (1024 / kib as usize).clamp(3, 100).min(many.rounds * 100);
+        row(&format!("{:14}", kib * 1024), defaults, &documents, Scale { connections: 1, rounds });
     }
 }
 
-fn row(
-    first: u8,
-    history: &str,
+/// How much is done for one figure.
+#[derive(Clone, Copy)]
+struct Scale {
     connections: usize,
-    options: DeflateOptions,
-    documents: &[String],
-    time: Duration,
-) {
-    let run = run(connections, options, documents, time);
+    /// Messages per connection that are measured, after as many as fill the window.
+    rounds: usize,
+}
+
+impl Scale {
+    const TINY: Scale = Scale { connections: 2, rounds: 1 };
+}
+
+fn heading(first: &str) {
+    println!("{first}  send µs  receive µs   wire B   send memory B  receive memory B");
+}
+
+fn row(first: &str, options: DeflateOptions, documents: &[String], scale: Scale) {
+    let figures = measure(options, documents, scale);
     println!(
-        "{first:5}  {history:>7}  {connections:11}  {:8.1}  {:10.1}  {:7.0}  {:6}  {:9}",
-        run.send, run.receive, run.wire, run.send_memory, run.receive_memory
+        "{first}  {:7.1}  {:10.1}  {:7.0}  {:14}  {:16}",
+        figures.send, figures.receive, figures.wire, figures.send_memory, figures.receive_memory
     );
 }
 
-struct Run {
+struct Figures {
     send: f64,
     receive: f64,
     wire: f64,
@@ -77,75 +85,87 @@ struct Run {
     receive_memory: usize,
 }
 
-fn run(connections: usize, options: DeflateOptions, documents: &[String], time: Duration) -> Run {
+fn measure(options: DeflateOptions, documents: &[String], scale: Scale) -> Figures {
     let params = agreed(options);
-    // The states of the thread exist before memory is counted.
-    let mut warm = Vec::new();
-    Compressor::new(Role::Server, &params, &options.full_state(false).history(1))
-        .compress(documents[0].as_bytes(), &mut warm)
+    let sender = || Compressor::new(Role::Server, &params, &options);
+    let receiver = || Decompressor::new(Role::Client, &params);
+
+    // What belongs to the thread is there before memory is counted.
+    let mut out = Vec::with_capacity(2 * documents[0].len() + 1024);
+    let options_of_thread = options.full_state(false).history(1);
+    Compressor::new(Role::Server, &params, &options_of_thread)
+        .compress(documents[0].as_bytes(), &mut out)
         .expect("compresses");
-    decompress(&mut Decompressor::new(Role::Client, &params), &warm);
+    decompress(&mut receiver(), &out);
 
-    let mut out = Vec::with_capacity(2 * documents[0].len());
+    // Sending. Short stretches are timed and the median counts: a machine that does other things
+    // too disturbs some of them.
+    let warm_up = 32 * 1024 / documents[0].len() + 2;
+    let stretch = (4 * 1024 / documents[0].len()).clamp(1, scale.connections);
+    let mut wire = 0;
+    let mut send_times = Vec::with_capacity(warm_up.max(scale.rounds) * scale.connections);
     let before = LIVE.load(Ordering::Relaxed);
-    let mut senders: Vec<_> =
-        (0..connections).map(|_| Compressor::new(Role::Server, &params, &options)).collect();
-    let mut warm_up: Vec<Vec<Vec<u8>>> = vec![Vec::new(); connections];
-    let lists = LIVE.load(Ordering::Relaxed);
-    let mut kept = 0;
-    for round in 0..2 {
-        for (n, sender) in senders.iter_mut().enumerate() {
-            out.clear();
-            sender.compress(pick(documents, n, round), &mut out).expect("compresses");
-            let octets = out.clone();
-            kept += octets.capacity();
-            warm_up[n].push(octets);
+    let mut senders: Vec<_> = (0..scale.connections).map(|_| sender()).collect();
+    let mut send_memory = 0;
+    for round in 0..warm_up + scale.rounds {
+        if round == warm_up {
+            send_memory = (LIVE.load(Ordering::Relaxed) - before) / scale.connections;
+            wire = 0;
+            send_times.clear();
         }
-    }
-    let spine: usize = warm_up.iter().map(|list| list.capacity() * size_of::<Vec<u8>>()).sum();
-    let own = senders.len() * size_of::<Compressor>();
-    let send_memory = (LIVE.load(Ordering::Relaxed) - lists - kept - spine + own) / connections;
-    assert!(lists > before);
-
-    // Sending: `first` remembers what is to be received later, in the order of the connections.
-    let mut stream: Vec<Vec<u8>> = Vec::new();
-    let (mut messages, mut wire) = (0, 0);
-    let mut spent = Duration::ZERO;
-    let mut round = 2;
-    while spent < time || round == 2 {
-        let started = Instant::now();
-        for (n, sender) in senders.iter_mut().enumerate() {
-            out.clear();
-            sender.compress(pick(documents, n, round), &mut out).expect("compresses");
-            wire += out.len();
-            if stream.len() < 20_000 {
-                stream.push(out.clone());
+        for (n, some) in senders.chunks_mut(stretch).enumerate() {
+            let started = Instant::now();
+            let count = some.len();
+            for (m, sender) in some.iter_mut().enumerate() {
+                let document = ((n * stretch + m) * 7 + round) % documents.len();
+                out.clear();
+                sender.compress(documents[document].as_bytes(), &mut out).expect("compresses");
+                wire += out.len();
             }
+            send_times.push(started.elapsed().as_secs_f64() / count as f64);
         }
-        spent += started.elapsed();
-        messages += connections;
-        round += 1;
     }
-    let send = spent.as_secs_f64() * 1e6 / messages as f64;
     drop(senders);
 
+    // Receiving: all get the stream of one sender.
+    let mut sender = sender();
+    let stream: Vec<Vec<u8>> = (0..warm_up + scale.rounds)
+        .map(|round| {
+            let mut octets = Vec::new();
+            let document = documents[round % documents.len()].as_bytes();
+            sender.compress(document, &mut octets).expect("compresses");
+            octets
+        })
+        .collect();
+    let mut receive_times = Vec::with_capacity(scale.rounds * scale.connections);
+    let mut receive_memory = 0;
     let before = LIVE.load(Ordering::Relaxed);
-    let mut receivers: Vec<_> =
-        (0..connections).map(|_| Decompressor::new(Role::Client, &params)).collect();
-    for (receiver, octets) in receivers.iter_mut().zip(&warm_up) {
-        octets.iter().for_each(|octets| decompress(receiver, octets));
+    let mut receivers: Vec<_> = (0..scale.connections).map(|_| receiver()).collect();
+    for (round, octets) in stream.iter().enumerate() {
+        if round == warm_up {
+            receive_memory = (LIVE.load(Ordering::Relaxed) - before) / scale.connections;
+        }
+        for some in receivers.chunks_mut(stretch) {
+            let started = Instant::now();
+            let count = some.len();
+            some.iter_mut().for_each(|receiver| decompress(receiver, octets));
+            if round >= warm_up {
+                receive_times.push(started.elapsed().as_secs_f64() / count as f64);
+            }
+        }
     }
-    let started = Instant::now();
-    for (n, octets) in stream.iter().enumerate() {
-        decompress(&mut receivers[n % connections], octets);
+    Figures {
+        send: median(send_times) * 1e6,
+        receive: median(receive_times) * 1e6,
+        wire: wire as f64 / (scale.rounds * scale.connections) as f64,
+        send_memory,
+        receive_memory,
     }
-    let receive = started.elapsed().as_secs_f64() * 1e6 / stream.len() as f64;
-    let receive_memory = (LIVE.load(Ordering::Relaxed) - before) / connections;
-    Run { send, receive, wire: wire as f64 / messages as f64, send_memory, receive_memory }
 }
 
-fn pick(documents: &[String], connection: usize, round: usize) -> &[u8] {
-    documents[(connection * 7 + round) % documents.len()].as_bytes()
+fn median(mut times: Vec<f64>) -> f64 {
+    times.sort_by(f64::total_cmp);
+    times[times.len() / 2]
 }
 
 fn decompress(receiver: &mut Decompressor, octets: &[u8]) {

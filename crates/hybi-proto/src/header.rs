@@ -52,16 +52,25 @@ impl HeaderStart {
         self.0 & 0x0f
     }
 
+    /// True for a text or binary message in one frame, not compressed.
+    #[inline]
+    pub(crate) fn is_whole_message(self) -> bool {
+        matches!(self.0, 0x81 | 0x82)
+    }
+
+    #[inline]
     pub(crate) fn masked(self) -> bool {
         self.1 & 0x80 != 0
     }
 
     /// The length of the payload, or 126 or 127 if it follows in 2 or 8 octets.
+    #[inline]
     pub(crate) fn short_len(self) -> u8 {
         self.1 & 0x7f
     }
 
     /// The length of the whole header.
+    #[inline]
     pub(crate) fn header_len(self) -> usize {
         let extended = match self.short_len() {
             126 => 2,
@@ -79,7 +88,7 @@ impl FrameHeader {
     /// # Errors
     /// [`Error::Protocol`] if the opcode is reserved or the length is not in its shortest form;
     /// [`Error::Limit`] if the length is larger than 2^53 − 1.
-    #[inline]
+    #[inline(always)]
     pub fn decode(input: &[u8]) -> Result<Option<(FrameHeader, usize)>, Error> {
         let [first, second, rest @ ..] = input else { return Ok(None) };
         let start = HeaderStart(*first, *second);
@@ -92,10 +101,7 @@ impl FrameHeader {
             (127, [a, b, c, d, e, f, g, h, rest @ ..]) => {
                 let len = u64::from_be_bytes([*a, *b, *c, *d, *e, *f, *g, *h]);
                 if len > MAX_PAYLOAD_LEN {
-                    return Err(Error::limit(
-                        ErrorCode::UnsupportedDataPayloadLength,
-                        format!("frame payload is {len} bytes; at most 2^53 - 1 are supported"),
-                    ));
+                    return Err(unsupported(len));
                 }
                 (minimal(len, 0x1_0000)?, rest)
             }
@@ -110,7 +116,7 @@ impl FrameHeader {
     }
 
     /// Encodes the header into `out` and returns its length.
-    #[inline]
+    #[inline(always)]
     pub fn encode(&self, out: &mut [u8; MAX_HEADER_LEN]) -> usize {
         out[0] = (u8::from(self.fin) << 7) | (u8::from(self.rsv1) << 6) | self.opcode as u8;
         let masked = if self.mask.is_some() { 0x80 } else { 0 };
@@ -137,14 +143,25 @@ impl FrameHeader {
     }
 }
 
+#[inline]
 fn minimal(len: u64, at_least: u64) -> Result<u64, Error> {
-    if len >= at_least {
-        return Ok(len);
-    }
-    Err(Error::protocol(
+    if len >= at_least { Ok(len) } else { Err(not_minimal(len)) }
+}
+
+#[cold]
+fn not_minimal(len: u64) -> Error {
+    Error::protocol(
         ErrorCode::NonMinimalLength,
         format!("payload length {len} is not in its shortest form (RFC 6455 §5.2)"),
-    ))
+    )
+}
+
+#[cold]
+fn unsupported(len: u64) -> Error {
+    Error::limit(
+        ErrorCode::UnsupportedDataPayloadLength,
+        format!("frame payload is {len} bytes; at most 2^53 - 1 are supported"),
+    )
 }
 
 #[cold]

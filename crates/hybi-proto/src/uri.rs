@@ -4,7 +4,7 @@
 //! cannot change where a URL leads; what could is refused.
 
 pub(crate) mod authority;
-pub(crate) mod percent;
+mod percent;
 
 use crate::code::ErrorCode;
 use crate::error::{Error, ErrorDetail};
@@ -281,7 +281,7 @@ fn refuse_characters(url: &str) -> Result<(), String> {
 }
 
 /// RFC 3986 §3.1: `ALPHA *( ALPHA / DIGIT / "+" / "-" / "." ) ":"`.
-pub(crate) fn split_scheme(url: &str) -> Option<(&str, &str)> {
+fn split_scheme(url: &str) -> Option<(&str, &str)> {
     let (scheme, rest) = url.split_once(':')?;
     let legal = |b: u8| b.is_ascii_alphanumeric() || b"+-.".contains(&b);
     let begins = scheme.as_bytes().first().is_some_and(u8::is_ascii_alphabetic);

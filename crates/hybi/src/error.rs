@@ -115,6 +115,7 @@ impl From<hybi_proto::Error> for Error {
             hybi_proto::Error::Usage(detail) => Error::Usage(detail),
             hybi_proto::Error::Closed(detail) => Error::Closed(detail),
             hybi_proto::Error::Timeout(detail) => Error::Timeout(detail),
+            hybi_proto::Error::Proxy(detail) => Error::Proxy(detail),
             other => Error::Protocol(other.detail().clone()),
         }
     }

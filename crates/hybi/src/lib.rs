@@ -1,20 +1,74 @@
-//! WebSocket client and server.
+//! WebSocket client and server: simple to use, fast, thoroughly tested.
+//!
+//! ```no_run
+//! # async fn client() -> Result<(), hybi::Error> {
+//! // A client
+//! let mut ws = hybi::connect("ws://127.0.0.1:8080").await?;
+//! ws.send("something").await?;
+//! while let Some(message) = ws.recv().await? {
+//!     println!("received: {message}");
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! ```no_run
+//! # async fn server() -> Result<(), hybi::Error> {
+//! // A server
+//! hybi::Server::bind("127.0.0.1:8080")
+//!     .await?
+//!     .serve(|mut ws| async move {
+//!         while let Some(message) = ws.recv().await? {
+//!             ws.send(message).await?;
+//!         }
+//!         Ok(())
+//!     })
+//!     .await?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Everything else is added to these:
+//!
+//! | to | see |
+//! |---|---|
+//! | send headers, use TLS or a proxy, follow redirects | [`Client`] |
+//! | reconnect | [`client`] |
+//! | decide who may connect, serve plain HTTP, shut down gracefully | [`Server`] |
+//! | accept on a stream of your own | [`accept()`], [`server::Acceptor`] |
+//! | see pings, pongs and closes | [`WebSocket::next_event`] |
+//! | send from anywhere, broadcast | [`Writer`], [`PreparedMessage`] |
+//! | set limits, a heartbeat, compression | [`Options`] |
+//! | write once for many messages outside of a server | [`batch()`] |
+//! | know what went wrong and who must act | [`Error`], [`ErrorCode`] |
+//!
+//! Every future is cancel-safe: what is said under *Cancel safety* is what dropping it means. A
+//! connection belongs to no task and needs none of its own.
+
 #![forbid(unsafe_code)]
 
 mod batch;
+mod broadcast;
+mod byte_stream;
 pub mod client;
+mod close_info;
 mod error;
+mod heartbeat;
 mod pool;
 mod pump;
 mod random;
 pub mod server;
+mod slab;
 mod split;
 mod stream;
 mod transport;
 mod websocket;
 
 pub use batch::batch;
+pub use broadcast::{Delivery, Group, Membership, SlowClient};
+pub use byte_stream::ByteStream;
 pub use client::{Client, connect, connect_over};
+pub use close_info::{CloseInfo, ClosedBy};
 pub use error::{Error, HandshakeError, IoError};
 pub use hybi_proto::{
     CloseCode, CloseFrame, DeflateOptions, ErrorCode, ErrorDetail, Event, Limits, Message, Options,

@@ -40,10 +40,6 @@ impl Chunk {
         &self.octets[self.start..self.end]
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
-        self.start == self.end
-    }
-
     /// All that is left of the chunk after the octets in it.
     pub(crate) fn free(&mut self) -> &mut [u8] {
         &mut self.octets[self.end..]

@@ -1,5 +1,6 @@
 //! [`Reader`] and [`Writer`]: a connection in two tasks, or sent to from anywhere.
 
+use crate::close_info::CloseInfo;
 use crate::error::Error;
 use crate::pump::{Shared, TrySendError};
 use crate::websocket::WebSocket;
@@ -76,9 +77,12 @@ impl Writer {
     ///
     /// # Errors
     /// As [`WebSocket::send`].
-    pub async fn send(&self, message: impl Into<Message>) -> Result<(), Error> {
+    pub fn send<M: Into<Message>>(
+        &self,
+        message: M,
+    ) -> impl Future<Output = Result<(), Error>> + Send + use<'_, M> {
         let mut message = Some(message.into());
-        poll_fn(|cx| self.shared.poll_send(cx, &mut message, true)).await
+        poll_fn(move |cx| self.shared.poll_send(cx, &mut message, true))
     }
 
     /// Sends a message without compressing it; see [`WebSocket::send_uncompressed`].
@@ -88,9 +92,12 @@ impl Writer {
     ///
     /// # Errors
     /// As [`WebSocket::send`].
-    pub async fn send_uncompressed(&self, message: impl Into<Message>) -> Result<(), Error> {
+    pub fn send_uncompressed<M: Into<Message>>(
+        &self,
+        message: M,
+    ) -> impl Future<Output = Result<(), Error>> + Send + use<'_, M> {
         let mut message = Some(message.into());
-        poll_fn(|cx| self.shared.poll_send(cx, &mut message, false)).await
+        poll_fn(move |cx| self.shared.poll_send(cx, &mut message, false))
     }
 
     /// Sends a message if there is room for it now; see [`WebSocket::try_send`].
@@ -116,9 +123,12 @@ impl Writer {
     ///
     /// # Errors
     /// As [`WebSocket::send`].
-    pub async fn feed(&self, message: impl Into<Message>) -> Result<(), Error> {
+    pub fn feed<M: Into<Message>>(
+        &self,
+        message: M,
+    ) -> impl Future<Output = Result<(), Error>> + Send + use<'_, M> {
         let mut message = Some(message.into());
-        poll_fn(|cx| self.shared.poll_feed(cx, &mut message)).await
+        poll_fn(move |cx| self.shared.poll_feed(cx, &mut message))
     }
 
     /// Waits until everything accepted so far has been handed to the operating system; see
@@ -170,6 +180,11 @@ impl Writer {
     /// True until a Close frame has been sent or received, or the connection has failed.
     pub fn is_open(&self) -> bool {
         self.shared.is_open()
+    }
+
+    /// How the connection came to its end; see [`WebSocket::close_info`].
+    pub fn close_info(&self) -> Option<CloseInfo> {
+        self.shared.close_info()
     }
 
     /// True if both send on the same connection.

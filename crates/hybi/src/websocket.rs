@@ -1,5 +1,6 @@
 //! [`WebSocket`]: an open connection.
 
+use crate::close_info::CloseInfo;
 use crate::error::Error;
 use crate::pump::{Shared, TrySendError};
 use crate::split::{Reader, Writer};
@@ -80,9 +81,12 @@ impl WebSocket {
     ///
     /// # Errors
     /// [`Error::Closed`] once the connection is closing, [`Error::Io`] once writing has failed.
-    pub async fn send(&self, message: impl Into<Message>) -> Result<(), Error> {
+    pub fn send<M: Into<Message>>(
+        &self,
+        message: M,
+    ) -> impl Future<Output = Result<(), Error>> + Send + use<'_, M> {
         let mut message = Some(message.into());
-        poll_fn(|cx| self.shared.poll_send(cx, &mut message, true)).await
+        poll_fn(move |cx| self.shared.poll_send(cx, &mut message, true))
     }
 
     /// Sends a message without compressing it, even though compression was negotiated: for what is
@@ -93,9 +97,12 @@ impl WebSocket {
     ///
     /// # Errors
     /// As [`send`](Self::send).
-    pub async fn send_uncompressed(&self, message: impl Into<Message>) -> Result<(), Error> {
+    pub fn send_uncompressed<M: Into<Message>>(
+        &self,
+        message: M,
+    ) -> impl Future<Output = Result<(), Error>> + Send + use<'_, M> {
         let mut message = Some(message.into());
-        poll_fn(|cx| self.shared.poll_send(cx, &mut message, false)).await
+        poll_fn(move |cx| self.shared.poll_send(cx, &mut message, false))
     }
 
     /// Sends a message if there is room for it now, and gives it back if there is not.
@@ -114,9 +121,12 @@ impl WebSocket {
     ///
     /// # Errors
     /// As [`send`](Self::send).
-    pub async fn feed(&self, message: impl Into<Message>) -> Result<(), Error> {
+    pub fn feed<M: Into<Message>>(
+        &self,
+        message: M,
+    ) -> impl Future<Output = Result<(), Error>> + Send + use<'_, M> {
         let mut message = Some(message.into());
-        poll_fn(|cx| self.shared.poll_feed(cx, &mut message)).await
+        poll_fn(move |cx| self.shared.poll_feed(cx, &mut message))
     }
 
     /// Waits until everything accepted so far has been handed to the operating system.
@@ -172,6 +182,26 @@ impl WebSocket {
     /// True until a Close frame has been sent or received, or the connection has failed.
     pub fn is_open(&self) -> bool {
         self.shared.is_open()
+    }
+
+    /// How long the last ping of the heartbeat took to come back; `None` before the first, or
+    /// without [`Options::ping_interval`](crate::Options::ping_interval).
+    pub fn round_trip(&self) -> Option<std::time::Duration> {
+        self.shared.round_trip()
+    }
+
+    /// How the connection came to its end: who closed it, with which code and reason; `None` until a
+    /// Close frame has been sent or received, or the connection has failed. `ws`: the event `close`.
+    ///
+    /// ```
+    /// # fn example(ws: &hybi::WebSocket) {
+    /// if let Some(info) = ws.close_info() {
+    ///     println!("closed by {:?}: {} {}", info.by(), info.code(), info.reason());
+    /// }
+    /// # }
+    /// ```
+    pub fn close_info(&self) -> Option<CloseInfo> {
+        self.shared.close_info()
     }
 
     /// The subprotocol that both sides agreed on. `ws`: `protocol`.

@@ -60,7 +60,7 @@ fn conformance(options: &Options) -> Result<Verdict, String> {
     if problems.is_empty() {
         return Ok(Verdict::Passed);
     }
-    Err(format!("{} problems in conformance\n{}", problems.len(), problems.join("\n")))
+    Err(format!("{} of the runs failed\n{}", problems.len(), problems.join("\n")))
 }
 
 /// What the runs of one role came to.
@@ -88,6 +88,7 @@ impl Outcome {
         Outcome { role, expected, runs }
     }
 
+    /// One paragraph for each run that is not as it has to be.
     fn problems(mut self, options: &Options) -> Vec<String> {
         let mut problems = Vec::new();
         for (plan, results) in &self.runs {
@@ -103,19 +104,25 @@ impl Outcome {
             } else {
                 self.expected.compare(&plan.sections, results)
             };
-            problems.extend(differences.iter().map(|difference| self.describe(plan, difference)));
+            if !differences.is_empty() {
+                problems.push(describe(plan, &differences));
+            }
         }
         if options.update && problems.is_empty() {
             match self.expected.store() {
-                Ok(()) => println!("{}: wrote {}", self.role, Expected::path(self.role).display()),
+                Ok(()) => println!("wrote {}", Expected::path(self.role).display()),
                 Err(problem) => problems.push(problem),
             }
         }
         problems
     }
+}
 
-    fn describe(&self, plan: &Plan, difference: &Difference) -> String {
-        let report = plan.directory().join("index.html");
-        format!("{plan}, case {difference}   ({})", report.display())
+fn describe(plan: &Plan, differences: &[Difference]) -> String {
+    let mut text = format!("{plan}: {} cases are not as they have to be", differences.len());
+    for difference in differences {
+        text.push_str(&format!("\n    {difference}"));
     }
+    text.push_str(&format!("\n    (report: {})", plan.directory().join("index.html").display()));
+    text
 }

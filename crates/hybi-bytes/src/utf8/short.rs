@@ -217,7 +217,7 @@ mod tests {
 
     #[test]
     fn every_sequence_of_border_octets_is_judged_as_by_std_at_the_end_of_any_length() {
-        for len in [4, 7, 8, 15, 16, 17, 18, 19, 20, 31, 32, 33, 34, 48, 127] {
+        for len in [4, 15, 16, 17, 19, 32, 50] {
             let mut octets = vec![b'a'; len];
             for i in 0..BORDERS.len().pow(4) {
                 let mut digits = i;
@@ -254,7 +254,7 @@ mod tests {
             b"\xf1\x80\x80",
             b"\xff", // alone or cut off
         ];
-        for len in 0..=150 {
+        for len in (0..=52).chain([64, 95, 127]) {
             for sequence in sequences.iter().filter(|sequence| sequence.len() <= len) {
                 for at in 0..=len - sequence.len() {
                     for around in [b"a".as_slice(), "\u{e9}".as_bytes(), "\u{20ac}".as_bytes()] {

@@ -17,6 +17,9 @@ use hybi_bytes::{PayloadBuffer, Utf8Bytes, Utf8Error};
 /// The first allocation for a message that does not arrive at once; doubled as octets come.
 const FIRST_RESERVE: usize = 16 * 1024;
 
+/// The least room to read into directly: below it the buffer grows, so that reads are not tiny.
+const LEAST_SPARE: usize = 4 * 1024;
+
 #[derive(Debug)]
 pub(super) struct Assembler {
     limits: Limits,
@@ -39,6 +42,8 @@ struct Partial {
     buffer: PayloadBuffer,
     /// Octets in `buffer` that `commit` has taken over.
     committed: usize,
+    /// Octets that `buffer` has been given room for.
+    reserved: usize,
     /// Octets on the wire, as claimed by the headers so far.
     claimed: u64,
     /// Data frames, empty ones included.
@@ -56,6 +61,11 @@ impl Assembler {
     #[inline]
     pub(super) fn in_progress(&self) -> bool {
         self.first.is_some()
+    }
+
+    #[inline]
+    pub(super) fn max_message_size(&self) -> usize {
+        self.limits.max_message_size
     }
 
     pub(super) fn clear(&mut self) {
@@ -113,6 +123,7 @@ impl Assembler {
         self.partial.insert(Box::new(Partial {
             buffer,
             committed: 0,
+            reserved: 0,
             claimed,
             frames: 1,
             chunks: 0,
@@ -168,8 +179,10 @@ impl Assembler {
     pub(super) fn spare(&mut self, remaining: u64) -> Option<impl BufMut + '_> {
         let compressed = self.first.is_some_and(|first| first.compressed);
         let partial = self.partial.as_mut().filter(|_| !compressed)?;
-        let room = partial.grow(0, remaining);
-        Some(partial.buffer.spare(room))
+        let least = usize::try_from(remaining).unwrap_or(usize::MAX).min(LEAST_SPARE);
+        let room = partial.grow(least, remaining - least as u64);
+        let limit = usize::try_from(remaining).unwrap_or(usize::MAX).min(room);
+        Some(partial.buffer.spare(limit))
     }
 
     /// Takes over what was read into [`spare`](Self::spare) and tells how much it was.
@@ -209,13 +222,20 @@ impl Partial {
         Ok(())
     }
 
-    /// Makes room for `here` octets and some of the `remaining` ones: no more than have come
-    /// already, so that a header that claims much allocates little. Tells the room beyond `here`.
+    /// Makes room for `here` octets; if the buffer has to grow for them, then for some of the
+    /// `remaining` ones too: no more than have come already, so that a header that claims much
+    /// allocates little. Tells the room there is.
     fn grow(&mut self, here: usize, remaining: u64) -> usize {
-        let beyond = (self.buffer.len() + here).max(FIRST_RESERVE);
+        let len = self.buffer.len();
+        let room = self.reserved.saturating_sub(len);
+        if here <= room {
+            return room;
+        }
+        let beyond = (len + here).max(FIRST_RESERVE);
         let beyond = usize::try_from(remaining).unwrap_or(usize::MAX).min(beyond);
         self.buffer.reserve(here + beyond);
-        beyond
+        self.reserved = len + here + beyond;
+        here + beyond
     }
 
     fn inflate(
@@ -242,8 +262,8 @@ impl Partial {
 }
 
 /// The message whose payload has come in one piece.
-#[inline]
-fn whole(piece: Piece<'_>, text: bool) -> Result<Message, Error> {
+#[inline(always)]
+pub(super) fn whole(piece: Piece<'_>, text: bool) -> Result<Message, Error> {
     match (piece.mask, text) {
         (Some((key, _)), true) => {
             Utf8Bytes::copy_masked(piece.octets, key).map(Message::Text).map_err(invalid_utf8)

@@ -2,6 +2,7 @@
 //!
 //! Time is a parameter: whoever drives the connection says what time it is.
 
+use super::event::Event;
 use crate::code::ErrorCode;
 use crate::error::{Error, ErrorDetail};
 use std::time::{Duration, Instant};
@@ -28,11 +29,24 @@ pub struct Deadlines {
     messages_sent: u32,
     /// The heartbeat that has not been answered yet.
     ping: Option<Instant>,
+    /// When the latest ping was sent, until its pong comes: the peer may have proved to be alive by
+    /// other things before.
+    ping_sent: Option<Instant>,
     next_ping: Option<Instant>,
     /// Distinguishes our pings: a pong with another payload measures no round trip.
     ping_number: u32,
     round_trip: Option<Duration>,
     closing_since: Option<Instant>,
+    arrived: Arrived,
+}
+
+/// What has come since the time was last told.
+#[derive(Debug, Default)]
+struct Arrived {
+    octets: bool,
+    message: bool,
+    /// The answer to our latest ping.
+    pong: bool,
 }
 
 /// What is to be done at a deadline.
@@ -56,10 +70,37 @@ impl Deadlines {
             last_message: now,
             messages_sent: 0,
             ping: None,
+            ping_sent: None,
             next_ping: times.ping_interval.map(|interval| now + interval),
             ping_number: 0,
             round_trip: None,
             closing_since: None,
+            arrived: Arrived::default(),
+        }
+    }
+
+    /// Notes that octets have come, and perhaps an event with them; [`settle`](Self::settle) tells
+    /// when.
+    pub(super) fn arrived(&mut self, event: Option<&Event>) {
+        self.arrived.octets = true;
+        match event {
+            Some(Event::Message(_)) => self.arrived.message = true,
+            Some(Event::Pong(payload)) => self.arrived.pong |= self.is_answer(payload),
+            _ => {}
+        }
+    }
+
+    /// Tells when what was noted has come: now.
+    pub(super) fn settle(&mut self, now: Instant) {
+        let Arrived { octets, message, pong } = std::mem::take(&mut self.arrived);
+        if octets {
+            self.received(now);
+        }
+        if message {
+            self.message(now);
+        }
+        if pong {
+            self.answered(now);
         }
     }
 
@@ -75,11 +116,19 @@ impl Deadlines {
 
     /// A pong has come.
     pub fn pong(&mut self, payload: &[u8], now: Instant) {
-        if let Some(sent) = self.ping {
-            if payload == self.ping_number.to_be_bytes() {
-                self.round_trip = Some(now.saturating_duration_since(sent));
-                self.ping = None;
-            }
+        if self.is_answer(payload) {
+            self.answered(now);
+        }
+    }
+
+    fn is_answer(&self, payload: &[u8]) -> bool {
+        payload == self.ping_number.to_be_bytes()
+    }
+
+    fn answered(&mut self, now: Instant) {
+        self.ping = None;
+        if let Some(sent) = self.ping_sent.take() {
+            self.round_trip = Some(now.saturating_duration_since(sent));
         }
     }
 
@@ -138,6 +187,7 @@ impl Deadlines {
                 self.next_ping = Some(now + interval);
                 if self.ping.is_none() {
                     self.ping = Some(now);
+                    self.ping_sent = Some(now);
                     self.ping_number = self.ping_number.wrapping_add(1);
                     return Action::Ping(self.ping_number.to_be_bytes());
                 }
@@ -192,6 +242,9 @@ mod tests {
         assert_eq!(deadlines.handle(at, 0), Action::Ping([0, 0, 0, 2]));
         deadlines.received(at + SECOND);
         assert_eq!(deadlines.handle(at + 5 * SECOND, 0), Action::Wait);
+        // The pong measures all the same.
+        deadlines.pong(&[0, 0, 0, 2], at + 6 * SECOND);
+        assert_eq!(deadlines.round_trip(), Some(6 * SECOND));
     }
 
     #[test]

@@ -101,8 +101,15 @@ impl Connection {
     ///
     /// # Errors
     /// [`Error::Protocol`] or [`Error::Limit`]; the matching Close frame has been queued.
+    #[inline]
     pub fn receive(&mut self, input: &mut &[u8]) -> Result<Option<Event>, Error> {
+        let before = input.len();
         let result = self.receiver.receive(input);
+        if let Some(deadlines) = &mut self.deadlines {
+            if input.len() < before {
+                deadlines.arrived(result.as_ref().ok().and_then(Option::as_ref));
+            }
+        }
         match &result {
             Ok(Some(event)) => self.sender.react(event),
             Ok(None) => {}
@@ -170,6 +177,7 @@ impl Connection {
     /// [`Error::Timeout`] if the peer did not answer in time: close TCP.
     pub fn handle_timeout(&mut self, now: Instant) -> Result<(), Error> {
         let Some(deadlines) = &mut self.deadlines else { return Ok(()) };
+        deadlines.settle(now);
         if !self.sender.is_open() {
             deadlines.closing(now);
         }

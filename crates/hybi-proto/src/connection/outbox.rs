@@ -72,7 +72,7 @@ impl Outbox {
     }
 
     /// Queues a frame; masks its payload if the header has a key.
-    #[inline]
+    #[inline(always)]
     pub(super) fn push(&mut self, header: &FrameHeader, payload: &[u8]) {
         self.push_header(header, payload.len());
         match header.mask {
@@ -82,11 +82,16 @@ impl Outbox {
     }
 
     /// As [`push`](Self::push), without copying a payload that is large.
-    #[inline]
+    #[inline(always)]
     pub(super) fn push_shared(&mut self, header: &FrameHeader, payload: Bytes) {
         if payload.len() < SHARE_FROM {
             return self.push(header, &payload);
         }
+        self.push_large(header, payload);
+    }
+
+    #[inline(never)]
+    fn push_large(&mut self, header: &FrameHeader, payload: Bytes) {
         let payload = match header.mask {
             None => payload,
             Some(key) => match payload.try_into_mut() {
@@ -112,15 +117,19 @@ impl Outbox {
         queue.push(octets);
     }
 
-    #[inline]
+    #[inline(always)]
     fn push_header(&mut self, header: &FrameHeader, payload_here: usize) {
-        let mut octets = [0; MAX_HEADER_LEN];
-        let len = header.encode(&mut octets);
         if self.tail.capacity() == 0 {
             self.tail = spare_buffer();
         }
-        self.tail.reserve(len + payload_here);
-        self.tail.extend_from_slice(&octets[..len]);
+        self.tail.reserve(MAX_HEADER_LEN + payload_here);
+        let mut octets = [0; MAX_HEADER_LEN];
+        // A copy of a known length is one move; of an unknown one, a call.
+        match header.encode(&mut octets) {
+            2 => self.tail.extend_from_slice(&octets[..2]),
+            4 => self.tail.extend_from_slice(&octets[..4]),
+            len => self.tail.extend_from_slice(&octets[..len]),
+        }
     }
 
     /// Hands out all that is queued.

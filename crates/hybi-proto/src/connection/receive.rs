@@ -4,7 +4,7 @@
 //! in `assemble`. A receiver takes every octet it is given, so that nobody has to keep a partial
 //! header for it, and it never answers: that is the sender's part.
 
-use super::assemble::Assembler;
+use super::assemble::{Assembler, whole};
 use super::event::Event;
 use crate::close::CloseFrame;
 use crate::code::ErrorCode;
@@ -27,6 +27,7 @@ pub struct Receiver {
     compression: bool,
     state: State,
     /// The first octets of a control payload that is still arriving.
+    #[expect(clippy::box_collection, reason = "a connection at rest is small")]
     control: Option<Box<Vec<u8>>>,
     assembler: Assembler,
 }
@@ -96,7 +97,51 @@ impl Receiver {
     /// # Errors
     /// [`Error::Protocol`] if the peer broke the protocol, [`Error::Limit`] if it went over a
     /// limit; hand the error to [`Sender::fail`](super::Sender::fail), so that the peer is told.
+    #[inline]
     pub fn receive(&mut self, input: &mut &[u8]) -> Result<Option<Event>, Error> {
+        // Nearly every frame is a whole message that has come whole; everything else, and everything
+        // that is wrong, goes the general way.
+        if let Some((text, piece, rest)) = self.whole_message(input) {
+            *input = rest;
+            return match whole(piece, text) {
+                Ok(message) => Ok(Some(Event::Message(message))),
+                Err(error) => self.failed(error),
+            };
+        }
+        self.receive_any(input)
+    }
+
+    /// The kind, the payload and what follows, if `input` begins with a whole, valid, uncompressed
+    /// message in one frame.
+    #[inline]
+    fn whole_message<'a>(&self, input: &'a [u8]) -> Option<(bool, Piece<'a>, &'a [u8])> {
+        if !matches!(self.state, State::Header { len: 0, .. }) || self.assembler.in_progress() {
+            return None;
+        }
+        let [first, second, ..] = *input else { return None };
+        let start = HeaderStart(first, second);
+        if !start.is_whole_message() || start.masked() != (self.role == Role::Server) {
+            return None;
+        }
+        let Ok(Some((header, header_len))) = FrameHeader::decode(input) else { return None };
+        let rest = &input[header_len..];
+        let len = usize::try_from(header.payload_len).ok()?;
+        if len > rest.len() || len > self.assembler.max_message_size() {
+            return None;
+        }
+        let (octets, rest) = rest.split_at(len);
+        let piece = Piece { octets, mask: header.mask.map(|key| (key, 0)) };
+        Some((header.opcode == Opcode::Text, piece, rest))
+    }
+
+    #[cold]
+    fn failed(&mut self, error: Error) -> Result<Option<Event>, Error> {
+        self.finish();
+        Err(error)
+    }
+
+    #[inline(never)]
+    fn receive_any(&mut self, input: &mut &[u8]) -> Result<Option<Event>, Error> {
         let result = self.next_event(input);
         if matches!(result, Err(_) | Ok(Some(Event::Close(_)))) {
             self.finish();
@@ -192,24 +237,7 @@ impl Receiver {
     }
 
     /// Refuses a frame by its first two octets; in the order of `ws`, so that the codes agree.
-    #[inline]
     fn check(&self, start: HeaderStart) -> Result<(), Error> {
-        // The usual frame, in one comparison: a whole message or a control frame without RSV bits.
-        let expected_mask = self.role == Role::Server;
-        let usual = match start.0 {
-            0x81 | 0x82 => !self.assembler.in_progress(),
-            0x80 | 0x00 => self.assembler.in_progress(),
-            0x89 | 0x8a => start.short_len() <= 125,
-            _ => false,
-        };
-        if usual && start.masked() == expected_mask {
-            return Ok(());
-        }
-        self.check_slowly(start)
-    }
-
-    #[cold]
-    fn check_slowly(&self, start: HeaderStart) -> Result<(), Error> {
         let unexpected_rsv1 =
             || Error::protocol(ErrorCode::UnexpectedRsv1, "RSV1 must be clear (RFC 6455 §5.2)");
         if start.rsv2_or_rsv3() {

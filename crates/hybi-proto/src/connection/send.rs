@@ -115,16 +115,22 @@ impl Sender {
     /// # Errors
     /// As [`send`](Self::send).
     pub fn send_prepared(&mut self, prepared: &PreparedMessage) -> Result<(), Error> {
-        if self.masking.is_some() || self.max_frame() < prepared.message().len() {
-            // Each frame of a client has a masking key of its own.
+        let whole = prepared.message().len() <= self.max_frame();
+        if self.masking.is_some() || !whole {
+            // Each client frame has a masking key of its own, and each connection its own bound on
+            // frames.
             return self.send(prepared.message().clone());
         }
         self.check_open()?;
         self.check_whole()?;
         self.messages = self.messages.wrapping_add(1);
+        let max_frame = self.max_frame();
         let encoded = match &mut self.deflate {
             Some(deflate) if deflate.should_compress(prepared.message().len()) => {
                 let compressed = prepared.compressed(deflate)?;
+                if compressed.len() > max_frame.saturating_add(MAX_HEADER_LEN) {
+                    return self.send(prepared.message().clone());
+                }
                 deflate.note_sent(prepared.message().as_bytes());
                 compressed
             }
@@ -290,15 +296,21 @@ impl Sender {
         if let Some(code) = error.close_code() {
             self.queue_close(Some((code, fit(error.detail().text()))));
         }
-        self.closing = Closing::Failed;
+        self.end();
     }
 
     /// Forgets what is queued: nothing of it can be written any more.
     pub fn abort(&mut self) {
-        self.closing = Closing::Failed;
+        self.end();
         self.outbox.clear();
-        self.pong = None;
         self.in_flight = 0;
+    }
+
+    /// Ends the connection: what is queued may still be written, but nothing is added to it, not
+    /// even the pong that was put off.
+    fn end(&mut self) {
+        self.closing = Closing::Failed;
+        self.pong = None;
     }
 
     /// Tells that the peer has closed its side of the TCP connection.
@@ -309,7 +321,7 @@ impl Sender {
         if self.is_closed() {
             return Ok(());
         }
-        self.closing = Closing::Failed;
+        self.end();
         Err(Error::Closed(ErrorDetail::new(
             ErrorCode::AbnormalClosure,
             "the connection ended without a Close frame (RFC 6455 §7.1.5, code 1006)",

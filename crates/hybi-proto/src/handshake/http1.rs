@@ -141,10 +141,16 @@ impl HeadReader {
     fn find_end(&mut self, input: &[u8]) -> Result<Option<usize>, HeadError> {
         let room = self.limits.max_size.saturating_sub(self.buffer.len());
         let full = input.len() >= room;
-        for (i, &b) in input[..room.min(input.len())].iter().enumerate() {
+        let window = &input[..room.min(input.len())];
+        let mut i = 0;
+        loop {
+            // What most octets are, at a few instructions each.
+            if self.at == At::Line {
+                i += window[i..].iter().take_while(|&&b| is_text(b)).count();
+            }
+            let Some(&b) = window.get(i) else { break };
+            i += 1;
             self.at = match (self.at, b) {
-                // What most octets are comes first.
-                (At::Line, b' '..=b'~' | 0x80.. | b'\t') => At::Line,
                 (At::Line, b'\r') => At::LineCr,
                 (At::LineCr, b'\n') => {
                     self.lines += 1;
@@ -157,7 +163,7 @@ impl HeadReader {
                     At::LineBegin
                 }
                 (At::LineBegin, b'\r') => At::EndCr,
-                (At::EndCr, b'\n') => return Ok(Some(i + 1)),
+                (At::EndCr, b'\n') => return Ok(Some(i)),
 
                 (At::Begin, _) => self.begin(b)?,
                 // RFC 9112 §2.2: a server should ignore an empty line before the request.
@@ -177,7 +183,7 @@ impl HeadReader {
                 (At::LineBegin, b' ' | b'\t') => {
                     return malformed("a header is folded over two lines (RFC 9112 §5.2)");
                 }
-                (_, 0..=0x1f | 0x7f) if b != b'\t' => {
+                (_, b) if !is_text(b) => {
                     return malformed(format!("the head has the control character 0x{b:02x}"));
                 }
                 (At::LineBegin, _) | (At::Line, _) => At::Line,
@@ -214,6 +220,11 @@ impl HeadReader {
             )),
         }
     }
+}
+
+/// RFC 9110 §5.5: what a field value may have; the rest of a head has less.
+fn is_text(b: u8) -> bool {
+    b >= b' ' && b != 0x7f || b == b'\t'
 }
 
 /// Enough for nearly all heads, so that the list of their headers need not be allocated.

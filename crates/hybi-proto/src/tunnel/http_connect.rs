@@ -1,6 +1,6 @@
 //! [`HttpConnect`]: a tunnel through an HTTP proxy (RFC 9110 §9.3.6).
 
-use super::{Progress, ProxyUrl, refuse_unix};
+use super::{Progress, ProxyUrl, ended, refuse_unix};
 use crate::error::Error;
 use crate::handshake::HeadLimits;
 use crate::handshake::body::BodyReader;
@@ -188,9 +188,25 @@ impl fmt::Debug for HttpConnect {
     }
 }
 
-/// The beginning of a body as it may stand in a message: one line without control characters.
+/// The beginning of a body as it may stand in a message: one line without control characters, and
+/// without the tags of the page that it often is.
 fn one_line(body: &[u8]) -> String {
-    let text = String::from_utf8_lossy(body);
+    let mut in_tag = false;
+    let text: String = String::from_utf8_lossy(body)
+        .chars()
+        .map(|c| match c {
+            '<' => {
+                in_tag = true;
+                ' '
+            }
+            '>' => {
+                in_tag = false;
+                ' '
+            }
+            _ if in_tag => ' ',
+            _ => c,
+        })
+        .collect();
     let words: Vec<&str> = text
         .split(|c: char| c.is_whitespace() || c.is_control())
         .filter(|w| !w.is_empty())
@@ -200,8 +216,4 @@ fn one_line(body: &[u8]) -> String {
         Some((end, _)) => format!("{}…", &line[..end]),
         None => line,
     }
-}
-
-fn ended() -> Error {
-    Error::usage("the dialogue with the proxy has ended; nothing more can be received by it")
 }

@@ -107,5 +107,9 @@ fn refuse_unix(target: &Target) -> Result<(), Error> {
     }
 }
 
+fn ended() -> Error {
+    Error::usage("the dialogue with the proxy has ended; nothing more can be received by it")
+}
+
 #[cfg(test)]
 mod tests;

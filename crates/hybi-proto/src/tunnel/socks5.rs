@@ -1,6 +1,6 @@
 //! [`Socks5`]: a tunnel through a SOCKS5 proxy (RFC 1928), with user and password (RFC 1929).
 
-use super::{Progress, ProxyUrl, refuse_unix};
+use super::{Progress, ProxyUrl, ended, refuse_unix};
 use crate::error::Error;
 use crate::uri::Target;
 use std::fmt;
@@ -259,8 +259,4 @@ fn push_counted(message: &mut Vec<u8>, what: &str, text: &[u8]) -> Result<(), Er
     message.push(length);
     message.extend_from_slice(text);
     Ok(())
-}
-
-fn ended() -> Error {
-    Error::usage("the dialogue with the proxy has ended; nothing more can be received by it")
 }

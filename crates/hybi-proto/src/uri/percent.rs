@@ -24,7 +24,7 @@ pub(super) fn percent_encode(text: &str, in_set: impl Fn(u8) -> bool) -> String 
 }
 
 /// A percent sign that is not followed by two digits stands for itself, as in browsers.
-pub(crate) fn percent_decode(text: &str) -> Vec<u8> {
+pub(super) fn percent_decode(text: &str) -> Vec<u8> {
     let mut out = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let [first, tail @ ..] = rest {

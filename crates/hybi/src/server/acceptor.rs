@@ -1,13 +1,17 @@
 //! [`Acceptor`]: the server's side of the opening handshake, and the decisions before the 101.
 
+use super::origins::Origins;
 use super::request::Request;
+use super::tls::Security;
 use crate::error::Error;
+use crate::heartbeat;
 use crate::pump::{self, Shared};
 use crate::transport::Transport;
 use crate::websocket::WebSocket;
+use bytes::Bytes;
 use http::{HeaderMap, Response, StatusCode};
 use hybi_proto::handshake::{HeadLimits, Refusal, ServerHandshake, Upgrade, encode_response};
-use hybi_proto::{Connection, DeflateParams, ErrorCode, Extensions, Options, Role};
+use hybi_proto::{Connection, ErrorCode, Extensions, Options, Role};
 use std::future::Future;
 use std::net::SocketAddr;
 use std::pin::Pin;
@@ -41,6 +45,7 @@ pub struct Acceptor {
 #[derive(Clone, Default)]
 struct Rules {
     path: Option<String>,
+    origins: Origins,
     select_subprotocol: Option<Arc<SelectSubprotocol>>,
     authorize: Option<Arc<Authorize>>,
     response_headers: Option<Arc<ResponseHeaders>>,
@@ -93,6 +98,12 @@ impl Acceptor {
         self.rule(|rules| rules.path = Some(path))
     }
 
+    /// Which web pages may connect (default [`Origins::any`], as in `ws`); others are refused with
+    /// 403.
+    pub fn origins(self, origins: Origins) -> Self {
+        self.rule(|rules| rules.origins = origins)
+    }
+
     /// The subprotocols spoken here: the first one that the client offers and that is among them is
     /// chosen; none if there is no such.
     pub fn subprotocols<I>(self, names: I) -> Self
@@ -119,13 +130,16 @@ impl Acceptor {
     ///
     /// ```
     /// use hybi::server::{Acceptor, Refusal};
+    /// use http::{HeaderValue, StatusCode, header};
     /// let acceptor = Acceptor::new().authorize(|request| {
     ///     let known = request.header("authorization") == Some("Bearer secret");
     ///     async move {
     ///         if known {
     ///             return Ok(());
     ///         }
-    ///         Err(Refusal::new(http::StatusCode::UNAUTHORIZED, "a token is needed"))
+    ///         // RFC 9110 §15.5.2: a 401 says how to authenticate.
+    ///         Err(Refusal::new(StatusCode::UNAUTHORIZED, "a token is needed")
+    ///             .header(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer")))
     ///     }
     /// });
     /// ```
@@ -168,36 +182,34 @@ impl Acceptor {
     where
         S: AsyncRead + AsyncWrite + Send + 'static,
     {
-        self.accept_transport(Transport::new(stream)).await
+        let transport = Transport::new(stream);
+        let peer = transport.peer_addr();
+        let (ws, request) = self.accept_transport(transport, peer, &Security::default()).await?;
+        heartbeat::spawn(ws.shared());
+        Ok((ws, request))
     }
 
     pub(super) async fn accept_transport(
         &self,
-        mut transport: Transport,
+        transport: Transport,
+        peer: Option<SocketAddr>,
+        security: &Security,
     ) -> Result<(WebSocket, Request), Error> {
-        let peer = transport.peer_addr();
-        let Some(timeout) = self.timeout else {
-            return self.handshake(transport, peer).await;
+        let open = async {
+            let mut transport = security.secure(transport).await?;
+            let opened = self.handshake_on(&mut transport, peer).await?;
+            Ok(self.open(opened, transport))
         };
-        match tokio::time::timeout(timeout, self.handshake_on(&mut transport, peer)).await {
-            Ok(result) => result.map(|open| self.open(open, transport)),
-            Err(_) => Err(Error::timeout(
+        let Some(timeout) = self.timeout else { return open.await };
+        tokio::time::timeout(timeout, open).await.unwrap_or_else(|_| {
+            Err(Error::timeout(
                 ErrorCode::HandshakeTimeout,
                 format!("the client did not finish its opening handshake within {timeout:?}"),
-            )),
-        }
+            ))
+        })
     }
 
-    async fn handshake(
-        &self,
-        mut transport: Transport,
-        peer: Option<SocketAddr>,
-    ) -> Result<(WebSocket, Request), Error> {
-        let open = self.handshake_on(&mut transport, peer).await?;
-        Ok(self.open(open, transport))
-    }
-
-    fn open(&self, open: Opened, transport: Transport) -> (WebSocket, Request) {
+    pub(super) fn open(&self, open: Opened, transport: Transport) -> (WebSocket, Request) {
         let connection = Connection::server(&open.extensions, &self.options);
         let shared =
             Shared::new(connection, transport, self.options.clone(), open.subprotocol, &open.early);
@@ -243,25 +255,18 @@ impl Acceptor {
                 return Err(plain_request(status));
             }
         }
-        let Agreed { upgrade, subprotocol, deflate } = match self.check(&request).await {
+        let Agreed { response, subprotocol, extensions } = match self.agree(&request).await {
             Ok(agreed) => agreed,
             Err(refusal) => return Err(refuse(transport, refusal).await),
         };
-        let mut headers = HeaderMap::new();
-        if let Some(add) = &rules.response_headers {
-            add(&request, &mut headers);
-        }
-        let (extensions, answer) = match deflate {
-            Some((params, answer)) => (Extensions::none().with_deflate(params), Some(answer)),
-            None => (Extensions::none(), None),
-        };
-        let (negotiated, response) =
-            upgrade.respond(subprotocol.as_deref(), answer.as_deref(), &headers)?;
         respond(transport, &response.map(|()| [0; 0])).await?;
-        Ok(Opened { request, subprotocol: negotiated.subprotocol, extensions, early: early.into() })
+        Ok(Opened { request, subprotocol, extensions, early: early.to_vec().into() })
     }
 
-    async fn check(&self, request: &Request) -> Result<Agreed, Refusal> {
+    /// Decides over a request: what is agreed on, and the 101.
+    ///
+    /// Ready at once if there is no `authorize`, on which the integration with axum relies.
+    pub(super) async fn agree(&self, request: &Request) -> Result<Agreed, Refusal> {
         let rules = &*self.rules;
         let upgrade = Upgrade::of(request)?;
         if let Some(path) = &rules.path {
@@ -269,6 +274,7 @@ impl Acceptor {
                 return Err(Refusal::new(StatusCode::NOT_FOUND, "no WebSocket here"));
             }
         }
+        rules.origins.check(upgrade.origin(), request.header("host"))?;
         if let Some(authorize) = &rules.authorize {
             authorize(request).await?;
         }
@@ -283,7 +289,19 @@ impl Acceptor {
                 .map_err(|error| Refusal::because(StatusCode::BAD_REQUEST, error))?,
             _ => None,
         };
-        Ok(Agreed { upgrade, subprotocol, deflate })
+        let mut headers = HeaderMap::new();
+        if let Some(add) = &rules.response_headers {
+            add(request, &mut headers);
+        }
+        let (extensions, answer) = match deflate {
+            Some((params, answer)) => (Extensions::none().with_deflate(params), Some(answer)),
+            None => (Extensions::none(), None),
+        };
+        // A rule of ours has chosen what must not be chosen.
+        let (negotiated, response) = upgrade
+            .respond(subprotocol.as_deref(), answer.as_deref(), &headers)
+            .map_err(|error| Refusal::because(StatusCode::INTERNAL_SERVER_ERROR, error))?;
+        Ok(Agreed { response, subprotocol: negotiated.subprotocol, extensions })
     }
 }
 
@@ -302,20 +320,20 @@ impl std::fmt::Debug for Acceptor {
     }
 }
 
-/// What the client is going to be answered.
-struct Agreed {
-    upgrade: Upgrade,
-    subprotocol: Option<String>,
-    deflate: Option<(DeflateParams, String)>,
+/// What the client is going to be answered, and what has been agreed on by it.
+pub(super) struct Agreed {
+    pub(super) response: Response<()>,
+    pub(super) subprotocol: Option<String>,
+    pub(super) extensions: Extensions,
 }
 
 /// What the handshake has agreed on.
-struct Opened {
-    request: Request,
-    subprotocol: Option<String>,
-    extensions: Extensions,
+pub(super) struct Opened {
+    pub(super) request: Request,
+    pub(super) subprotocol: Option<String>,
+    pub(super) extensions: Extensions,
     /// Octets that came together with the request.
-    early: Box<[u8]>,
+    pub(super) early: Bytes,
 }
 
 fn read_failed(error: std::io::Error) -> Error {

@@ -1,25 +1,26 @@
 //! [`Server`]: listens, accepts, and runs a handler for each connection.
 
 use super::acceptor::Acceptor;
-use super::handler;
+use super::clients::Clients;
+use super::listen::{Listen, Listener};
+use super::origins::Origins;
 use super::request::Request;
+use super::serve::{OnError, Service};
+use super::shutdown::Shutdown;
+use super::tls::Security;
 use super::{HeadLimits, Refusal};
 use crate::error::Error;
-use crate::transport::Transport;
 use crate::websocket::WebSocket;
 use http::{HeaderMap, Response};
 use hybi_proto::{ErrorCode, Options};
-use std::future::Future;
-use std::io;
+use std::future::{Future, pending};
 use std::net::SocketAddr;
+#[cfg(any(unix, feature = "tls"))]
+use std::path::Path;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::net::{TcpListener, ToSocketAddrs};
-
-/// How long to wait when the process has no file descriptors left for a new connection.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
-
-type OnError = dyn Fn(&Error) + Send + Sync;
+use tokio::net::ToSocketAddrs;
 
 /// A WebSocket server.
 ///
@@ -38,9 +39,15 @@ type OnError = dyn Fn(&Error) + Send + Sync;
 /// # }
 /// ```
 pub struct Server {
-    listener: TcpListener,
+    listener: Listener,
     acceptor: Acceptor,
+    security: Security,
     on_error: Option<Arc<OnError>>,
+    clients: Option<Clients>,
+    shutdown: Shutdown,
+    signal: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
+    /// 0: on the runtime of the caller.
+    workers: usize,
 }
 
 impl Server {
@@ -50,22 +57,50 @@ impl Server {
     /// [`Error::Io`] if the address cannot be listened on: in use, not of this machine, or a port
     /// that needs more rights.
     pub async fn bind(address: impl ToSocketAddrs + std::fmt::Debug) -> Result<Self, Error> {
-        let what = format!("cannot listen on {address:?}");
-        let listener = TcpListener::bind(address)
-            .await
-            .map_err(|error| Error::io(ErrorCode::Io, what, error))?;
-        Ok(Server::from_listener(listener))
+        Server::bind_with(address, &Listen::new()).await
     }
 
-    /// A server on a listener that exists already.
-    pub fn from_listener(listener: TcpListener) -> Self {
-        Server { listener, acceptor: Acceptor::new(), on_error: None }
+    /// As [`bind`](Self::bind), with a backlog, for IPv6 only, or with `SO_REUSEPORT`.
+    ///
+    /// # Errors
+    /// As [`bind`](Self::bind).
+    pub async fn bind_with(
+        address: impl ToSocketAddrs + std::fmt::Debug,
+        how: &Listen,
+    ) -> Result<Self, Error> {
+        Ok(Server::from_listener(how.bind(address).await?))
+    }
+
+    /// Listens on a Unix socket. Call it within a tokio runtime.
+    ///
+    /// The file is removed when the server ends. One that a server has left which did not end
+    /// properly is replaced.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if somebody listens on the file, if it is no socket, or if it must not be made.
+    #[cfg(unix)]
+    pub fn bind_unix(path: impl AsRef<Path>) -> Result<Self, Error> {
+        Ok(Server::from_listener(Listener::bind_unix(path.as_ref())?))
+    }
+
+    /// A server on a listener that exists already: a `TcpListener` or `UnixListener` of tokio.
+    pub fn from_listener(listener: impl Into<Listener>) -> Self {
+        Server {
+            listener: listener.into(),
+            acceptor: Acceptor::new(),
+            security: Security::default(),
+            on_error: None,
+            clients: None,
+            shutdown: Shutdown::new(),
+            signal: None,
+            workers: 0,
+        }
     }
 
     /// The address that is listened on; with port 0 asked for, this is the one given.
     ///
     /// # Errors
-    /// [`Error::Io`] if the operating system does not tell.
+    /// [`Error::Io`] for a Unix socket, or if the operating system does not tell.
     pub fn local_addr(&self) -> Result<SocketAddr, Error> {
         self.listener.local_addr().map_err(|error| {
             Error::io(ErrorCode::Io, "the address of the listener is not known", error)
@@ -103,6 +138,13 @@ impl Server {
         self.set(|acceptor| acceptor.path(path))
     }
 
+    /// Which web pages may connect (default: all, as in `ws`); see [`Origins`].
+    ///
+    /// `Origins::same_origin()` is right for most servers whose clients are browsers.
+    pub fn origins(self, origins: Origins) -> Self {
+        self.set(|acceptor| acceptor.origins(origins))
+    }
+
     /// The subprotocols spoken here; see [`Acceptor::subprotocols`].
     pub fn subprotocols<I>(self, names: I) -> Self
     where
@@ -137,10 +179,89 @@ impl Server {
         self.set(|acceptor| acceptor.http(answer))
     }
 
-    /// Is told of every handshake that failed and every error that a handler returned; the server
-    /// goes on. `ws`: the events `wsClientError` and `error`.
-    pub fn on_error(mut self, tell: impl Fn(&Error) + Send + Sync + 'static) -> Self {
+    /// Is told of every handshake that failed and every error that a handler returned, with the
+    /// address of the peer (`None` over a Unix socket); the server goes on. `ws`: the events
+    /// `wsClientError` and `error`.
+    pub fn on_error(
+        mut self,
+        tell: impl Fn(&Error, Option<SocketAddr>) + Send + Sync + 'static,
+    ) -> Self {
         self.on_error = Some(Arc::new(tell));
+        self
+    }
+
+    /// Serves `wss:` with the certificate, and those between it and its authority, in one PEM file,
+    /// and the private key in another (or in the same). The TLS handshake counts toward
+    /// [`handshake_timeout`](Self::handshake_timeout).
+    ///
+    /// # Errors
+    /// [`Error::Io`] if a file cannot be read, [`Error::Tls`] if there is nothing usable in it.
+    #[cfg(feature = "tls")]
+    pub fn tls_files(
+        mut self,
+        certificates: impl AsRef<Path>,
+        key: impl AsRef<Path>,
+    ) -> Result<Self, Error> {
+        self.security = Security::with_files(certificates.as_ref(), key.as_ref())?;
+        Ok(self)
+    }
+
+    /// Serves `wss:` with a configuration of rustls. Its ALPN protocols should be `http/1.1` or
+    /// none.
+    #[cfg(feature = "tls")]
+    pub fn tls_config(mut self, config: Arc<rustls::ServerConfig>) -> Self {
+        self.security = Security::with_config(config);
+        self
+    }
+
+    /// Serves on so many threads, each with a tokio runtime of its own (default 0: on the runtime of
+    /// the caller). A connection stays on the thread that accepted it.
+    ///
+    /// With [`Listen::reuse_port`] each thread has a socket of its own, and the kernel spreads the
+    /// connections evenly; otherwise they share one, and whoever is free first accepts.
+    ///
+    /// What a handler spawns ends with the thread's runtime, which is when the server has stopped
+    /// accepting and the thread has no connection left.
+    pub fn workers(mut self, threads: usize) -> Self {
+        self.workers = threads;
+        self
+    }
+
+    /// Keeps the connections in `clients`, for others to send to (default: they are not kept). `ws`:
+    /// `clientTracking`.
+    pub fn clients(mut self, clients: &Clients) -> Self {
+        self.clients = Some(clients.clone());
+        self
+    }
+
+    /// Shuts the server down when `signal` is ready: stops accepting, closes the connections, waits
+    /// for the handlers, and aborts those that do not return in time. Then `serve` returns. `ws`:
+    /// `close()`, which leaves the connections to the caller.
+    ///
+    /// How it does so is said with [`shutdown`](Self::shutdown).
+    ///
+    /// ```no_run
+    /// # async fn example(ctrl_c: impl Future<Output = ()> + Send + 'static) -> Result<(), hybi::Error> {
+    /// hybi::Server::bind("127.0.0.1:8080")
+    ///     .await?
+    ///     .shutdown_on(ctrl_c)
+    ///     .serve(|mut ws| async move {
+    ///         while let Some(message) = ws.recv().await? {
+    ///             ws.send(message).await?;
+    ///         }
+    ///         Ok(())
+    ///     })
+    ///     .await
+    /// # }
+    /// ```
+    pub fn shutdown_on(mut self, signal: impl Future<Output = ()> + Send + 'static) -> Self {
+        self.signal = Some(Box::pin(signal));
+        self
+    }
+
+    /// How to say goodbye (default: 1001, everybody at once, 10 s); see [`Shutdown`].
+    pub fn shutdown(mut self, how: Shutdown) -> Self {
+        self.shutdown = how;
         self
     }
 
@@ -152,6 +273,9 @@ impl Server {
     ///
     /// # Cancel safety
     /// Dropping the future stops accepting; connections that are open go on.
+    ///
+    /// # Returns
+    /// After the shutdown, if one was asked for with [`shutdown_on`](Self::shutdown_on).
     ///
     /// # Errors
     /// [`Error::Io`] if the listener fails for good; a single connection never ends the server.
@@ -172,40 +296,33 @@ impl Server {
         F: Fn(WebSocket, Request) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = Result<(), Error>> + Send + 'static,
     {
-        let Server { listener, acceptor, on_error } = self;
-        let shared = Arc::new((acceptor, on_error, handler));
-        loop {
-            let stream = match listener.accept().await {
-                Ok((stream, _)) => stream,
-                Err(error) if is_of_one_connection(&error) => continue,
-                Err(error) if is_exhaustion(&error) => {
-                    // Connections that end give descriptors back: keep serving those that are open.
-                    tokio::time::sleep(ACCEPT_PAUSE).await;
-                    continue;
-                }
-                Err(error) => {
-                    return Err(Error::io(ErrorCode::Io, "accepting connections failed", error));
-                }
-            };
-            // Messages are written whole: waiting for more to send only costs time.
-            let _ = stream.set_nodelay(true);
-            let shared = shared.clone();
-            tokio::spawn(async move {
-                let (acceptor, on_error, handler) = &*shared;
-                // Boxed, so that an idle connection does not keep room for its handshake.
-                let opened = Box::pin(acceptor.accept_transport(Transport::Tcp(stream))).await;
-                let result = match opened {
-                    Ok((ws, request)) => {
-                        let connection = ws.shared().clone();
-                        handler::run(connection, handler(ws, request)).await
-                    }
-                    Err(error) => Err(error),
-                };
-                if let (Err(error), Some(tell)) = (result, on_error) {
-                    tell(&error);
-                }
-            });
+        let Server { listener, acceptor, security, on_error, clients, shutdown, signal, workers } =
+            self;
+        // Without a way to be shut down, the connections need not be known.
+        let clients = clients.or_else(|| signal.is_some().then(Clients::new));
+        let stop = async {
+            match signal {
+                Some(signal) => signal.await,
+                None => pending().await,
+            }
+        };
+        let known = clients.clone();
+        let service = Arc::new(Service { acceptor, security, on_error, clients, handler });
+        let workers = match workers {
+            0 => {
+                service.serve_here(listener, stop).await?;
+                None
+            }
+            threads => Some(service.serve_on_threads(listener, threads, stop).await?),
+        };
+        // Nobody is accepted any more: the port is free for the next one.
+        if let Some(clients) = known {
+            clients.shutdown(shutdown).await;
         }
+        if let Some(workers) = workers {
+            workers.wait().await;
+        }
+        Ok(())
     }
 }
 
@@ -216,24 +333,4 @@ impl std::fmt::Debug for Server {
             .field("acceptor", &self.acceptor)
             .finish_non_exhaustive()
     }
-}
-
-/// The client has gone before it was accepted.
-fn is_of_one_connection(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        io::ErrorKind::ConnectionAborted
-            | io::ErrorKind::ConnectionReset
-            | io::ErrorKind::ConnectionRefused
-            | io::ErrorKind::Interrupted
-    )
-}
-
-/// The process or the system is out of file descriptors or memory for now.
-fn is_exhaustion(error: &io::Error) -> bool {
-    const ENOMEM: i32 = 12;
-    const ENFILE: i32 = 23;
-    const EMFILE: i32 = 24;
-    const ENOBUFS: i32 = 105;
-    matches!(error.raw_os_error(), Some(ENOMEM | ENFILE | EMFILE | ENOBUFS))
 }

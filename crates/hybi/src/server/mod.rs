@@ -4,14 +4,28 @@
 //! elsewhere; [`accept`] is an acceptor with the defaults.
 
 mod acceptor;
+mod clients;
 mod handler;
+mod listen;
 mod listener;
+mod origins;
 mod request;
+mod serve;
+mod shutdown;
+mod tls;
+#[cfg(feature = "hyper")]
+mod upgrade;
 
 pub use acceptor::Acceptor;
+pub use clients::Clients;
 pub use hybi_proto::handshake::{HeadLimits, Refusal};
+pub use listen::{Listen, Listener};
 pub use listener::Server;
+pub use origins::Origins;
 pub use request::Request;
+pub use shutdown::Shutdown;
+#[cfg(feature = "hyper")]
+pub use upgrade::Upgrading;
 
 use crate::error::Error;
 use crate::websocket::WebSocket;

@@ -9,7 +9,7 @@ use std::ops::Deref;
 /// ```
 /// # fn example(request: &hybi::server::Request) {
 /// let path = request.uri().path();
-/// let cookie = request.headers().get("cookie");
+/// let session = request.cookie("session");
 /// // Behind a proxy you trust, the client is the first address of this header:
 /// let forwarded = request.headers().get("x-forwarded-for");
 /// let address = request.peer_addr();
@@ -37,6 +37,23 @@ impl Request {
         self.head.headers().get(name)?.to_str().ok()
     }
 
+    /// The value of a cookie, as it was sent; `None` if there is no such cookie.
+    pub fn cookie(&self, name: &str) -> Option<&str> {
+        // RFC 6265 §4.2.1: pairs with `; ` between them; §5.4: in one header, yet HTTP/2 splits it.
+        let headers = self.head.headers().get_all(http::header::COOKIE);
+        let mut pairs = headers
+            .iter()
+            .filter_map(|value| value.to_str().ok())
+            .flat_map(|line| line.split(';').filter_map(|pair| pair.trim().split_once('=')));
+        pairs.find(|(cookie, _)| *cookie == name).map(|(_, value)| value)
+    }
+
+    /// The `Origin`: where the page comes from that wants to connect; `None` if it is no page.
+    pub fn origin(&self) -> Option<&str> {
+        // Version 8 has the header under another name.
+        self.header("origin").or_else(|| self.header("sec-websocket-origin"))
+    }
+
     /// The request without the address.
     pub fn into_inner(self) -> http::Request<()> {
         self.head
@@ -47,5 +64,24 @@ impl Deref for Request {
     type Target = http::Request<()>;
     fn deref(&self) -> &http::Request<()> {
         &self.head
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cookie_is_found_by_its_whole_name() {
+        let head = http::Request::builder()
+            .header("cookie", "notid=1; id=a=b;other= c ")
+            .header("cookie", "last=\"q\"")
+            .body(())
+            .unwrap();
+        let request = Request::new(head, None);
+        assert_eq!(request.cookie("id"), Some("a=b"));
+        assert_eq!(request.cookie("other"), Some(" c"));
+        assert_eq!(request.cookie("last"), Some("\"q\""));
+        assert_eq!(request.cookie("tid"), None);
     }
 }

@@ -3,6 +3,9 @@
 //! A field and not a type parameter: a `WebSocket` is the same type over TCP, TLS, a Unix socket or
 //! whatever a proxy makes of them.
 
+#[cfg(feature = "tls")]
+pub(crate) mod tls;
+
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;
 use std::pin::Pin;
@@ -21,6 +24,9 @@ pub(crate) enum Transport {
     Tcp(TcpStream),
     #[cfg(unix)]
     Unix(UnixStream),
+    /// Over any of the others.
+    #[cfg(feature = "tls")]
+    Tls(Box<tokio_rustls::TlsStream<Transport>>),
     Other(Pin<Box<dyn Duplex>>),
     /// It has been given up.
     Closed,
@@ -44,17 +50,26 @@ impl Transport {
         }
     }
 
-    /// The address of the peer, over TCP.
+    /// The address of the peer, over TCP, with TLS or without.
     pub(crate) fn peer_addr(&self) -> Option<SocketAddr> {
         match self {
             Transport::Tcp(stream) => stream.peer_addr().ok(),
+            #[cfg(feature = "tls")]
+            Transport::Tls(stream) => stream.get_ref().0.peer_addr(),
             _ => None,
         }
     }
 
     /// True if nothing is held back between a write and the kernel, and reading never writes.
     pub(crate) fn is_direct(&self) -> bool {
-        !matches!(self, Transport::Other(_))
+        match self {
+            Transport::Tcp(_) | Transport::Closed => true,
+            #[cfg(unix)]
+            Transport::Unix(_) => true,
+            #[cfg(feature = "tls")]
+            Transport::Tls(_) => false,
+            Transport::Other(_) => false,
+        }
     }
 }
 
@@ -68,6 +83,11 @@ macro_rules! each {
             #[cfg(unix)]
             Transport::Unix(stream) => {
                 let $stream = Pin::new(stream);
+                $do
+            }
+            #[cfg(feature = "tls")]
+            Transport::Tls(stream) => {
+                let $stream = Pin::new(&mut **stream);
                 $do
             }
             Transport::Other(stream) => {
@@ -84,11 +104,23 @@ fn gone<T>() -> Poll<io::Result<T>> {
 }
 
 impl AsyncRead for Transport {
+    #[cfg_attr(not(feature = "tls"), allow(unused_mut))]
     fn poll_read(
-        self: Pin<&mut Self>,
+        mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        #[cfg(feature = "tls")]
+        if let Transport::Tls(stream) = &mut *self {
+            return match Pin::new(&mut **stream).poll_read(cx, buf) {
+                // TCP ended without TLS's own farewell, which many leave out. That nothing is
+                // missing is told by the Close frame; for TLS's sake it need not be known.
+                Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                    Poll::Ready(Ok(()))
+                }
+                other => other,
+            };
+        }
         each!(self, stream => stream.poll_read(cx, buf), closed => gone())
     }
 }
@@ -129,6 +161,8 @@ impl std::fmt::Debug for Transport {
             Transport::Tcp(_) => "Tcp",
             #[cfg(unix)]
             Transport::Unix(_) => "Unix",
+            #[cfg(feature = "tls")]
+            Transport::Tls(_) => "Tls",
             Transport::Other(_) => "Other",
             Transport::Closed => "Closed",
         })

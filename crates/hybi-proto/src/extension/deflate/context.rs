@@ -76,13 +76,15 @@ impl History {
         Ok(())
     }
 
-    /// Doubles, but never beyond the limit, which `Vec` would do.
+    /// Doubles up to half of the limit, then takes the limit: `Vec` would go beyond it, and the
+    /// last step would copy from one large block to another.
     fn reserve(&mut self, more: usize) -> Result<(), Error> {
         let needed = self.octets.len() + more;
         if needed <= self.octets.capacity() {
             return Ok(());
         }
-        let capacity = needed.max(self.octets.capacity() * 2).max(256).min(self.limit());
+        let doubled = needed.max(self.octets.capacity() * 2).max(256);
+        let capacity = if doubled > self.limit() / 2 { self.limit() } else { doubled };
         let additional = capacity - self.octets.len();
         self.octets.try_reserve_exact(additional).map_err(|_| out_of_memory())
     }
@@ -143,7 +145,8 @@ impl DeflateState {
 }
 
 thread_local! {
-    static DEFLATES: RefCell<Vec<Box<DeflateState>>> = const { RefCell::new(Vec::new()) };
+    static DEFLATES: RefCell<Vec<DeflateState>> = const { RefCell::new(Vec::new()) };
+    #[expect(clippy::vec_box, reason = "a box is what a decompressor has room for")]
     static INFLATES: RefCell<Vec<Box<Inflate>>> = const { RefCell::new(Vec::new()) };
     static BUFFER: Cell<Option<Box<[u8]>>> = const { Cell::new(None) };
 }
@@ -152,7 +155,7 @@ thread_local! {
 // foreign code (a sink) runs, and what fails half-way is dropped. `try_with` because a thread may
 // use a connection while its thread-locals are being destroyed.
 
-pub(super) fn take_deflate(key: DeflateKey) -> Result<Box<DeflateState>, Error> {
+pub(super) fn take_deflate(key: DeflateKey) -> Result<DeflateState, Error> {
     let kept = DEFLATES.try_with(|states| {
         let mut states = states.borrow_mut();
         let found = states.iter().position(|state| state.key == key)?;
@@ -160,11 +163,11 @@ pub(super) fn take_deflate(key: DeflateKey) -> Result<Box<DeflateState>, Error> 
     });
     match kept {
         Ok(Some(state)) => Ok(state),
-        _ => DeflateState::new(key).map(Box::new),
+        _ => DeflateState::new(key),
     }
 }
 
-pub(super) fn put_deflate(state: Box<DeflateState>) {
+pub(super) fn put_deflate(state: DeflateState) {
     let _ = DEFLATES.try_with(|states| {
         let mut states = states.borrow_mut();
         if states.len() == MAX_DEFLATES {

@@ -99,7 +99,7 @@ impl DeflateOptions {
             memory_level: 8,
             history: 4096,
             full_state: false,
-            offload_above: 64 * 1024,
+            offload_above: 32 * 1024,
         }
     }
 
@@ -185,7 +185,7 @@ impl DeflateOptions {
         self
     }
 
-    /// The size in bytes above which a message is not worked on in the reactor's thread (default 65536).
+    /// The size in bytes above which a message is not worked on in the reactor's thread (default 32768).
     ///
     /// This crate has no threads; its driver asks [`should_offload`](Self::should_offload).
     pub const fn offload_above(mut self, bytes: usize) -> Self {

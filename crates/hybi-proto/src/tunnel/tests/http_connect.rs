@@ -71,8 +71,8 @@ fn a_refusal_tells_status_and_beginning_of_the_body() {
     for (proxy, wire, expected) in [
         (
             "http://p",
-            "HTTP/1.1 403 Forbidden\r\nContent-Length: 12\r\n\r\n<p>\r\n  no\x1b[\r\n and more",
-            "the proxy refused a tunnel to h:80 with status 403 Forbidden: <p> no [",
+            "HTTP/1.1 403 Forbidden\r\nContent-Length: 26\r\n\r\n<p class=\"x\">\r\n  no\x1b[\r\nway and more",
+            "the proxy refused a tunnel to h:80 with status 403 Forbidden: no [ way",
         ),
         (
             "http://p",

@@ -1,0 +1,242 @@
+//! One attempt to connect: the transport, and the opening handshake over it.
+
+use super::connect::Client;
+use super::proxy;
+use crate::error::{Error, HandshakeError};
+use crate::heartbeat;
+use crate::pump::Shared;
+use crate::random;
+use crate::transport::Transport;
+use crate::websocket::WebSocket;
+use bytes::Bytes;
+use http::Response;
+use hybi_proto::handshake::{ClientHandshake, Outcome, RequestOptions};
+use hybi_proto::{Connection, DeflateOptions, ErrorCode, ErrorDetail, Extensions, Role, Target};
+use std::future::Future;
+use std::io;
+use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::time::Instant;
+
+/// Octets read at once while the response arrives.
+const READ: usize = 2048;
+
+/// How the server answered, if it did not refuse.
+pub(super) enum Answer {
+    Open(WebSocket, Response<()>),
+    /// The `Location`, and the head that it was in.
+    Redirect(String, Response<()>),
+}
+
+/// When an attempt has taken too long.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Deadline(Option<(Instant, Duration)>);
+
+impl Deadline {
+    /// `timeout` from now on; `None` for never.
+    pub(super) fn after(timeout: Option<Duration>) -> Self {
+        Deadline(timeout.and_then(|timeout| Some((Instant::now().checked_add(timeout)?, timeout))))
+    }
+
+    /// What the future comes to, if it is ready before the deadline.
+    pub(super) async fn within<T>(
+        self,
+        future: impl Future<Output = Result<T, Error>>,
+    ) -> Result<T, Error> {
+        let Some((at, timeout)) = self.0 else { return future.await };
+        match tokio::time::timeout_at(at, future).await {
+            Ok(result) => result,
+            Err(_) => Err(Error::timeout(
+                ErrorCode::HandshakeTimeout,
+                format!("the opening handshake did not finish within {timeout:?}"),
+            )),
+        }
+    }
+}
+
+/// What TLS has to tell about itself.
+#[cfg(any(feature = "tls", feature = "native-tls"))]
+pub(super) struct Info(Option<super::tls::TlsInfo>);
+/// There is no TLS to tell of.
+#[cfg(not(any(feature = "tls", feature = "native-tls")))]
+pub(super) struct Info;
+
+impl Info {
+    /// Puts it where the caller finds it.
+    pub(super) fn into(self, response: Response<()>) -> Response<()> {
+        #[cfg(any(feature = "tls", feature = "native-tls"))]
+        if let Some(info) = self.0 {
+            let mut response = response;
+            response.extensions_mut().insert(info);
+            return response;
+        }
+        response
+    }
+}
+
+/// Dials and shakes hands.
+pub(super) async fn attempt(
+    client: &Client,
+    target: &Target,
+    request: RequestOptions,
+    deadline: Deadline,
+) -> Result<Answer, Error> {
+    let (transport, info) = deadline.within(open(client, target)).await?;
+    Ok(match handshake(client, transport, target, request, deadline).await? {
+        Answer::Open(ws, response) => Answer::Open(ws, info.into(response)),
+        redirect => redirect,
+    })
+}
+
+/// The transport to `target`: directly or through a proxy, with TLS or without.
+async fn open(client: &Client, target: &Target) -> Result<(Transport, Info), Error> {
+    require_tls(target)?;
+    let transport = match target.unix_path() {
+        Some(path) => Transport::new(super::dial::connect_unix(path).await?),
+        None => match client.proxy.for_target(target)? {
+            Some(proxy) => proxy::tunnel(&client.dialer, &proxy, target).await?,
+            None => Transport::Tcp(client.dialer.connect(target.host(), target.port()).await?),
+        },
+    };
+    secure(client, transport, target).await
+}
+
+#[cfg(any(feature = "tls", feature = "native-tls"))]
+fn require_tls(_: &Target) -> Result<(), Error> {
+    Ok(())
+}
+
+#[cfg(not(any(feature = "tls", feature = "native-tls")))]
+fn require_tls(target: &Target) -> Result<(), Error> {
+    match target.secure() {
+        false => Ok(()),
+        true => Err(Error::Tls(ErrorDetail::new(
+            ErrorCode::Tls,
+            "wss: and https: need TLS, which this build of hybi does not have (turn its feature \
+             tls or native-tls on)",
+        ))),
+    }
+}
+
+/// Speaks TLS over the transport if the target asks for it.
+#[cfg(any(feature = "tls", feature = "native-tls"))]
+pub(super) async fn secure(
+    client: &Client,
+    transport: Transport,
+    target: &Target,
+) -> Result<(Transport, Info), Error> {
+    if !target.secure() {
+        return Ok((transport, Info(None)));
+    }
+    let (transport, info) = client.tls.connect(transport, target.host()).await?;
+    Ok((transport, Info(Some(info))))
+}
+
+/// Speaks TLS over the transport if the target asks for it, which is an error here.
+#[cfg(not(any(feature = "tls", feature = "native-tls")))]
+pub(super) async fn secure(
+    _: &Client,
+    transport: Transport,
+    target: &Target,
+) -> Result<(Transport, Info), Error> {
+    require_tls(target).map(|()| (transport, Info))
+}
+
+/// The opening handshake over a transport.
+pub(super) async fn handshake(
+    client: &Client,
+    mut transport: Transport,
+    target: &Target,
+    request: RequestOptions,
+    deadline: Deadline,
+) -> Result<Answer, Error> {
+    let deflate = client.options.deflate(Role::Client);
+    let request = request.extensions(deflate.map(|deflate| deflate.offer()));
+    let mut handshake = ClientHandshake::new(target, &request, random::nonce())?;
+    let mut octets = Vec::with_capacity(READ);
+    handshake.encode(&mut octets);
+    deadline
+        .within(async {
+            let sending = async {
+                transport.write_all(&octets).await?;
+                transport.flush().await
+            };
+            let what = "sending the opening handshake failed";
+            sending.await.map_err(|error| failed(target, what, error))
+        })
+        .await?;
+
+    loop {
+        octets.clear();
+        let read = deadline.within(async {
+            let what = "reading the answer to the opening handshake failed";
+            transport.read_buf(&mut octets).await.map_err(|error| failed(target, what, error))
+        });
+        let read = read.await;
+        let mut input = &octets[..];
+        let outcome = match read {
+            Ok(0) => Some(handshake.receive_eof()?),
+            Ok(_) => handshake.receive(&mut input)?,
+            // What has arrived of a refusal says more than that the rest did not.
+            Err(error) => Some(handshake.receive_eof().map_err(|_| error)?),
+        };
+        match outcome {
+            None => {}
+            Some(Outcome::Open { negotiated, response }) => {
+                let extensions = confirm(deflate, negotiated.extensions.as_deref())?;
+                let connection =
+                    Connection::client(random::masking_key, &extensions, &client.options);
+                let shared = Shared::new(
+                    connection,
+                    transport,
+                    client.options.clone(),
+                    negotiated.subprotocol,
+                    input,
+                );
+                heartbeat::spawn(&shared);
+                return Ok(Answer::Open(WebSocket::new(shared), response));
+            }
+            Some(Outcome::Rejected(response)) => return Err(rejected(response)),
+            Some(Outcome::Redirect { location, response }) => {
+                return Ok(Answer::Redirect(location, response));
+            }
+        }
+    }
+}
+
+/// The error of a transport that failed during the opening handshake.
+fn failed(target: &Target, what: &'static str, error: io::Error) -> Error {
+    #[cfg(feature = "tls")]
+    if let Some(error) = crate::transport::tls::refusal(target.host(), &error) {
+        return error;
+    }
+    let _ = target;
+    Error::io(ErrorCode::Io, what, error)
+}
+
+/// The extensions that the server's answer agrees on.
+fn confirm(deflate: Option<DeflateOptions>, answer: Option<&str>) -> Result<Extensions, Error> {
+    match (deflate, answer) {
+        (Some(deflate), Some(answer)) => {
+            Ok(Extensions::none().with_deflate(deflate.confirm(answer)?))
+        }
+        _ => Ok(Extensions::none()),
+    }
+}
+
+/// The error for an answer that is not a 101: its status and the beginning of its body.
+fn rejected(response: Response<Bytes>) -> Error {
+    const SHOWN: usize = 200;
+    let mut text = format!("the server answered {} instead of 101", response.status());
+    let body = String::from_utf8_lossy(response.body());
+    // In one line and without control characters: a message must not forge lines of a log.
+    let words = body.split(|c: char| c.is_whitespace() || c.is_control());
+    let body = words.filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ");
+    if !body.is_empty() {
+        let shown: String = body.chars().take(SHOWN).collect();
+        let more = if shown.len() < body.len() { "…" } else { "" };
+        text = format!("{text}: {shown}{more}");
+    }
+    let detail = ErrorDetail::new(ErrorCode::UnexpectedResponse, text);
+    Error::Handshake(HandshakeError::with_response(detail, response))
+}

@@ -1,0 +1,156 @@
+//! The heartbeat of one connection: its deadlines, and the look ahead that they need.
+//!
+//! A handler that only sends never gets to see that the peer answers its pings. So before a silent
+//! peer is judged, what the handler has left unread is read, as far as the next message.
+
+use super::{Heartbeat, Receive, Shared, lock};
+use crate::pool::Chunk;
+use hybi_proto::connection::Action;
+use hybi_proto::{CloseCode, CloseFrame, Event, Utf8Bytes};
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker, ready};
+use std::time::Duration;
+use tokio::io::{AsyncRead, ReadBuf};
+use tokio::time::{Instant, Sleep};
+
+/// Events that are read ahead of the handler.
+const LOOK_AHEAD: usize = 64;
+
+impl Heartbeat {
+    /// True if the handler has more to read than is read ahead of it.
+    fn is_ahead(&self) -> bool {
+        self.end.is_some()
+            || self.ahead.len() >= LOOK_AHEAD
+            || matches!(self.ahead.back(), Some(Event::Message(_)))
+    }
+
+    pub(super) fn received(&mut self) {
+        self.deadlines.received(Instant::now().into_std());
+    }
+}
+
+impl Shared {
+    /// True if there are deadlines to be kept.
+    pub(crate) fn has_heartbeat(&self) -> bool {
+        self.options.has_heartbeat()
+    }
+
+    /// How long the last heartbeat took to come back.
+    pub(crate) fn round_trip(&self) -> Option<Duration> {
+        lock(&self.receive).heartbeat.as_ref()?.deadlines.round_trip()
+    }
+
+    /// Keeps the deadlines: pings, closes when idle, gives up a peer that is silent. Ready when
+    /// there is nothing left to be kept.
+    pub(crate) fn poll_heartbeat(
+        self: &Arc<Self>,
+        cx: &mut Context<'_>,
+        sleep: &mut Pin<Box<Sleep>>,
+    ) -> Poll<()> {
+        loop {
+            let next = {
+                let receive = &mut *lock(&self.receive);
+                match &receive.heartbeat {
+                    Some(heartbeat) if !receive.ended => heartbeat.deadlines.next(),
+                    _ => None,
+                }
+            };
+            let Some(next) = next.map(Instant::from_std) else { return Poll::Ready(()) };
+            if sleep.deadline() != next {
+                sleep.as_mut().reset(next);
+            }
+            ready!(sleep.as_mut().poll(cx));
+            match self.next_action() {
+                Action::Wait => {}
+                // The connection may be closing by now: no ping is needed then.
+                Action::Ping(payload) => drop(self.queue(|sender| sender.ping(&payload))),
+                Action::CloseIdle => {
+                    let reason = Utf8Bytes::from_static("idle");
+                    drop(self.close(Some(CloseFrame { code: CloseCode::GOING_AWAY, reason })));
+                }
+                Action::GiveUp(error) => {
+                    lock(&self.send).fail(error.into());
+                    self.give_up();
+                    return Poll::Ready(());
+                }
+            }
+        }
+    }
+
+    fn next_action(self: &Arc<Self>) -> Action {
+        let now = Instant::now().into_std();
+        let receive = &mut *lock(&self.receive);
+        self.look_ahead(receive);
+        let Some(heartbeat) = &mut receive.heartbeat else { return Action::Wait };
+        let send = lock(&self.send);
+        if !send.sender.is_open() {
+            heartbeat.deadlines.closing(now);
+        }
+        heartbeat.deadlines.handle(now, send.sender.messages())
+    }
+
+    /// Reads what the handler has left unread, as far as the next message: a handler that only
+    /// sends never gets to see that the peer answers its pings.
+    fn look_ahead(self: &Arc<Self>, receive: &mut Receive) {
+        while !receive.ended {
+            let Receive { heartbeat: Some(heartbeat), chunk, receiver, .. } = receive else {
+                return;
+            };
+            if heartbeat.is_ahead() {
+                // The handler is behind, not the peer: it has said more than was read.
+                heartbeat.received();
+                return;
+            }
+            let Some(octets) = chunk else {
+                *chunk = self.read_ahead();
+                if chunk.is_none() {
+                    return;
+                }
+                heartbeat.received();
+                continue;
+            };
+            let mut input = octets.filled();
+            let result = receiver.receive(&mut input);
+            match input.len() {
+                0 => *chunk = None,
+                left => octets.keep_last(left),
+            }
+            match result.transpose() {
+                None => {}
+                Some(Ok(event @ (Event::Message(_) | Event::Pong(_)))) => {
+                    heartbeat.ahead.push_back(event);
+                }
+                Some(Ok(event @ Event::Ping(_))) => {
+                    let mut send = lock(&self.send);
+                    send.sender.react(&event);
+                    self.write_locked(send);
+                    heartbeat.ahead.push_back(event);
+                }
+                // Answered when the handler gets to see it, so that it can still send before.
+                Some(end) => heartbeat.end = Some(end),
+            }
+        }
+    }
+
+    /// Reads once without waiting.
+    fn read_ahead(&self) -> Option<Chunk> {
+        // Whoever waits in `recv` must stay the one that is woken.
+        let reader = lock(&self.send).reader.clone();
+        let waker = reader.as_ref().unwrap_or(Waker::noop());
+        let mut chunk = Chunk::take();
+        let mut buf = ReadBuf::new(chunk.free());
+        let mut io = lock(&self.io);
+        let read = Pin::new(&mut *io).poll_read(&mut Context::from_waker(waker), &mut buf);
+        let octets = buf.filled().len();
+        let direct = io.is_direct();
+        drop(io);
+        if !direct {
+            // Reading may have had to write and taken the write readiness for itself.
+            lock(&self.send).wake_drain();
+        }
+        chunk.fill(octets);
+        (matches!(read, Poll::Ready(Ok(()))) && octets > 0).then_some(chunk)
+    }
+}

@@ -1,0 +1,263 @@
+//! [`Shared`]: one connection, and the only room that reads and writes its transport.
+//!
+//! A connection is one allocation behind an [`Arc`]: the reader and any number of writers share it.
+//! Three locks, always taken in this order: `receive` (held by the one reader while it is polled),
+//! then either `send` (held for the time it takes to queue or hand out frames) or `io` (held for one
+//! system call). No lock is held across an `.await`.
+//!
+//! * [`receive`]: reading, and what the protocol answers by itself.
+//! * [`send`]: what may be queued, and when it is written.
+//! * [`turn`]: the write turn; the only writes there are.
+//! * [`ahead`]: keeping the deadlines, also when the handler does not read.
+
+mod ahead;
+mod receive;
+mod send;
+mod turn;
+
+pub use send::TrySendError;
+
+use crate::close_info::{CloseInfo, ClosedBy};
+use crate::error::Error;
+use crate::pool::Chunk;
+use crate::transport::Transport;
+use hybi_proto::connection::{Deadlines, Receiver, Sender};
+use hybi_proto::{Connection, Event, Options};
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Waker};
+use std::time::Duration;
+use tokio::io::AsyncReadExt;
+use tokio::time::{Instant, Sleep};
+
+/// How long, and for how many octets, a peer that broke the rules is still listened to.
+pub(crate) const LINGER: Duration = Duration::from_secs(2);
+const LINGER_OCTETS: u64 = 16 * 1024 * 1024;
+
+const WRITE_FAILED: &str = "writing to the connection failed";
+
+/// One connection.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    receive: Mutex<Receive>,
+    send: Mutex<Send>,
+    io: Mutex<Transport>,
+    options: Arc<Options>,
+    subprotocol: Option<Box<str>>,
+}
+
+/// What only the reader needs.
+#[derive(Debug)]
+struct Receive {
+    receiver: Receiver,
+    /// Octets that have been read and not yet worked off.
+    chunk: Option<Chunk>,
+    /// Only if there are deadlines to be kept.
+    heartbeat: Option<Box<Heartbeat>>,
+    /// Nothing more will come: the end or an error has been told.
+    ended: bool,
+    /// The peer broke the rules and may still be sending: TCP is closed gently, so that it gets to
+    /// read why.
+    linger: bool,
+    /// Runs from the moment a Close frame is sent or queued.
+    close_timer: Option<Pin<Box<Sleep>>>,
+}
+
+/// The deadlines, and what was come across while keeping them.
+#[derive(Debug)]
+struct Heartbeat {
+    deadlines: Deadlines,
+    /// Events that were read before they were asked for.
+    ahead: VecDeque<Event>,
+    /// What came last: a Close frame or an error, not yet answered.
+    end: Option<Result<Event, hybi_proto::Error>>,
+}
+
+/// What everyone who sends needs.
+#[derive(Debug)]
+struct Send {
+    sender: Sender,
+    /// Somebody has the write turn.
+    turn: bool,
+    /// On the list of the batch that is being gathered.
+    gathering: bool,
+    /// The transport has been shut down for writing.
+    shut_down: bool,
+    /// How the end came about, once it has begun.
+    closed: Option<Box<CloseInfo>>,
+    /// The task that waits for octets to come.
+    reader: Option<Waker>,
+    /// Only for a connection whose transport is full or broken.
+    trouble: Option<Box<Trouble>>,
+}
+
+/// What a connection needs once its transport is full or broken.
+#[derive(Debug, Default)]
+struct Trouble {
+    /// The transport failed: what was not written will never be.
+    failure: Option<Error>,
+    /// The task that has the write turn.
+    drain: Option<Waker>,
+    /// Tasks that wait for room or for everything to be written.
+    waiting: Vec<Waker>,
+}
+
+/// A panic while a lock was held leaves the connection as it was: every step under a lock is whole.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Shared {
+    /// `early` are the octets that came together with the opening handshake.
+    pub(crate) fn new(
+        connection: Connection,
+        transport: Transport,
+        options: Arc<Options>,
+        subprotocol: Option<String>,
+        early: &[u8],
+    ) -> Arc<Self> {
+        let (receiver, sender) = connection.split();
+        let heartbeat = options.has_heartbeat().then(|| {
+            let deadlines = options.deadlines(Instant::now().into_std());
+            Box::new(Heartbeat { deadlines, ahead: VecDeque::new(), end: None })
+        });
+        Arc::new(Shared {
+            receive: Mutex::new(Receive {
+                receiver,
+                chunk: Chunk::from_octets(early),
+                heartbeat,
+                ended: false,
+                linger: false,
+                close_timer: None,
+            }),
+            send: Mutex::new(Send {
+                sender,
+                turn: false,
+                gathering: false,
+                shut_down: false,
+                closed: None,
+                reader: None,
+                trouble: None,
+            }),
+            io: Mutex::new(transport),
+            options,
+            subprotocol: subprotocol.map(String::into_boxed_str),
+        })
+    }
+
+    /// The subprotocol that was agreed on.
+    pub(crate) fn subprotocol(&self) -> Option<&str> {
+        self.subprotocol.as_deref()
+    }
+
+    /// The address of the peer, over TCP.
+    pub(crate) fn peer_addr(&self) -> Option<SocketAddr> {
+        lock(&self.io).peer_addr()
+    }
+}
+
+impl Send {
+    /// True if there is something to be done with the write turn.
+    fn has_work(&self) -> bool {
+        self.sender.has_outgoing() || (self.sender.wants_shutdown() && !self.shut_down)
+    }
+
+    fn check(&self) -> Result<(), Error> {
+        match self.failure() {
+            None => Ok(()),
+            Some(failure) => Err(failure.clone()),
+        }
+    }
+
+    /// The transport takes nothing more: what was accepted and not written is lost, and whoever
+    /// sends is told so.
+    fn fail(&mut self, failure: Error) {
+        if !self.sender.is_closed() {
+            self.trouble.get_or_insert_default().failure.get_or_insert(failure);
+        }
+        self.abort();
+    }
+
+    /// The end has begun; who began it is kept from the first time.
+    fn closed_by(&mut self, by: ClosedBy) -> &mut CloseInfo {
+        self.closed.get_or_insert_with(|| Box::new(CloseInfo::new(by)))
+    }
+
+    fn abort(&mut self) {
+        self.closed_by(ClosedBy::Nobody);
+        self.sender.abort();
+        self.shut_down = true;
+        self.turn = false;
+        self.wake_drain();
+        self.wake_waiting();
+    }
+
+    fn wait(&mut self, cx: &mut Context<'_>) {
+        let waiting = &mut self.trouble.get_or_insert_default().waiting;
+        if !waiting.iter().any(|waker| waker.will_wake(cx.waker())) {
+            waiting.push(cx.waker().clone());
+        }
+    }
+
+    /// The transport is no longer full: whoever waited for that goes on.
+    fn wake_waiting(&mut self) {
+        let Some(trouble) = &mut self.trouble else { return };
+        for waker in std::mem::take(&mut trouble.waiting) {
+            waker.wake();
+        }
+        if trouble.failure.is_none() && !self.turn {
+            self.trouble = None;
+        }
+    }
+
+    fn wake_drain(&mut self) {
+        let drain = self.trouble.as_mut().and_then(|trouble| trouble.drain.take());
+        if let Some(drain) = drain {
+            drain.wake();
+        }
+    }
+
+    fn failure(&self) -> Option<&Error> {
+        self.trouble.as_ref()?.failure.as_ref()
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        let linger = self.receive.get_mut().unwrap_or_else(PoisonError::into_inner).linger;
+        let io = self.io.get_mut().unwrap_or_else(PoisonError::into_inner);
+        release(std::mem::replace(io, Transport::Closed), linger);
+    }
+}
+
+/// Closes a transport; gently if the peer broke the rules and is to read our Close frame: closing a
+/// socket with unread octets resets the connection, which can overtake the frame. What still comes
+/// is read and dropped then, for a bounded time.
+fn release(mut transport: Transport, linger: bool) {
+    if !linger || matches!(transport, Transport::Closed) {
+        return;
+    }
+    if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+        runtime.spawn(tokio::time::timeout(LINGER, async move {
+            drop_input(&mut transport).await;
+        }));
+    }
+}
+
+pub(crate) async fn drop_input(transport: &mut Transport) {
+    let mut sink = tokio::io::sink();
+    let mut input = transport.take(LINGER_OCTETS);
+    let _ = tokio::io::copy(&mut input, &mut sink).await;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_connection_is_one_small_allocation() {
+        assert!(size_of::<Shared>() <= 360, "{}", size_of::<Shared>());
+    }
+}

@@ -1,0 +1,232 @@
+//! Receiving: octets are read only when nothing is left to be worked off, and what was queued leaves
+//! before the task waits.
+
+use super::{Receive, Shared, lock, release};
+use crate::close_info::ClosedBy;
+use crate::error::Error;
+use crate::pool::{CHUNK, Chunk};
+use crate::transport::Transport;
+use hybi_proto::{ErrorCode, Event, Message};
+use std::future::Future;
+use std::io;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use tokio::io::{AsyncRead, AsyncReadExt, ReadBuf};
+use tokio::time::Instant;
+
+/// Reads into the message itself, past the read buffer, from so many missing octets on.
+const DIRECT_READ: usize = CHUNK;
+
+impl Shared {
+    /// The next event; `None` at the end of the connection.
+    pub(crate) fn poll_event(
+        self: &Arc<Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Option<Event>, Error>> {
+        let receive = &mut *lock(&self.receive);
+        if let Some(heartbeat) = &mut receive.heartbeat {
+            if let Some(event) = heartbeat.ahead.pop_front() {
+                return Poll::Ready(Ok(Some(event)));
+            }
+            if let Some(end) = heartbeat.end.take() {
+                return Poll::Ready(self.settle(receive, end).map(Some));
+            }
+        }
+        loop {
+            if let Some(chunk) = &mut receive.chunk {
+                let mut input = chunk.filled();
+                let result = receive.receiver.receive(&mut input);
+                match input.len() {
+                    0 => receive.chunk = None,
+                    left => chunk.keep_last(left),
+                }
+                if let Some(result) = result.transpose() {
+                    return Poll::Ready(self.settle(receive, result).map(Some));
+                }
+            }
+            if receive.ended {
+                return Poll::Ready(Ok(None));
+            }
+            if let Some(result) = ready!(self.poll_fill(receive, cx)) {
+                return Poll::Ready(result.map(Some));
+            }
+        }
+    }
+
+    /// The next message; `None` once the peer has closed cleanly.
+    pub(crate) fn poll_message(
+        self: &Arc<Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Option<Message>, Error>> {
+        loop {
+            match ready!(self.poll_event(cx))? {
+                Some(Event::Message(message)) => return Poll::Ready(Ok(Some(message))),
+                Some(_) => {}
+                None => return Poll::Ready(Ok(None)),
+            }
+        }
+    }
+
+    /// Queues what the protocol answers to an event or an error by itself.
+    #[inline]
+    fn settle(
+        self: &Arc<Self>,
+        receive: &mut Receive,
+        result: Result<Event, hybi_proto::Error>,
+    ) -> Result<Event, Error> {
+        match result {
+            Ok(event @ (Event::Message(_) | Event::Pong(_))) => {
+                if let Some(heartbeat) = &mut receive.heartbeat {
+                    let now = Instant::now().into_std();
+                    match &event {
+                        Event::Pong(payload) => heartbeat.deadlines.pong(payload, now),
+                        _ => heartbeat.deadlines.message(now),
+                    }
+                }
+                Ok(event)
+            }
+            Ok(event) => {
+                let mut send = lock(&self.send);
+                if let Event::Close(frame) = &event {
+                    send.closed_by(ClosedBy::Peer).receive(frame.clone());
+                }
+                send.sender.react(&event);
+                if matches!(event, Event::Close(_)) {
+                    receive.ended = send.sender.wants_shutdown();
+                    self.write_locked(send);
+                }
+                Ok(event)
+            }
+            Err(error) => {
+                receive.ended = true;
+                receive.chunk = None;
+                receive.linger = true;
+                let mut send = lock(&self.send);
+                send.closed_by(ClosedBy::Us);
+                send.sender.fail(&error);
+                self.write_locked(send);
+                Err(error.into())
+            }
+        }
+    }
+
+    /// Reads once; an event comes of it only where a read completed a large message.
+    fn poll_fill(
+        self: &Arc<Self>,
+        receive: &mut Receive,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Event, Error>>> {
+        let closing = self.prepare_to_wait(cx);
+        let mut io = lock(&self.io);
+        let read = match receive.receiver.spare(DIRECT_READ) {
+            Some(mut spare) => pin!(io.read_buf(&mut spare)).poll(cx),
+            None => {
+                let mut chunk = Chunk::take();
+                let mut buf = ReadBuf::new(chunk.free());
+                let read = Pin::new(&mut *io).poll_read(cx, &mut buf);
+                let octets = buf.filled().len();
+                if octets > 0 {
+                    chunk.fill(octets);
+                    receive.chunk = Some(chunk);
+                }
+                read.map_ok(|()| octets)
+            }
+        };
+        let direct = io.is_direct();
+        drop(io);
+        if let (Poll::Ready(Ok(1..)), Some(heartbeat)) = (&read, &mut receive.heartbeat) {
+            heartbeat.received();
+        }
+        match read {
+            Poll::Ready(Ok(0)) => Poll::Ready(self.receive_eof(receive)),
+            Poll::Ready(Ok(_)) if receive.chunk.is_some() => Poll::Ready(None),
+            Poll::Ready(Ok(_)) => {
+                let result = receive.receiver.commit().transpose();
+                Poll::Ready(result.map(|result| self.settle(receive, result)))
+            }
+            Poll::Ready(Err(error)) => Poll::Ready(self.read_failed(receive, error)),
+            Poll::Pending => {
+                if !direct {
+                    // Reading may have had to write and taken the write readiness for itself.
+                    lock(&self.send).wake_drain();
+                }
+                if closing { self.poll_close_timer(receive, cx) } else { Poll::Pending }
+            }
+        }
+    }
+
+    /// The task is about to wait: what it has gathered leaves now. Tells whether the closing
+    /// handshake has begun.
+    fn prepare_to_wait(self: &Arc<Self>, cx: &mut Context<'_>) -> bool {
+        let mut send = lock(&self.send);
+        if !send.reader.as_ref().is_some_and(|reader| reader.will_wake(cx.waker())) {
+            send.reader = Some(cx.waker().clone());
+        }
+        let closing = !send.sender.is_open();
+        self.write_locked(send);
+        closing
+    }
+
+    fn receive_eof(&self, receive: &mut Receive) -> Option<Result<Event, Error>> {
+        let result = lock(&self.send).sender.receive_eof();
+        self.end(receive, result.err().map(Error::from))
+    }
+
+    fn read_failed(&self, receive: &mut Receive, error: io::Error) -> Option<Result<Event, Error>> {
+        let closed = lock(&self.send).sender.is_closed();
+        let what = "reading from the connection failed";
+        self.end(receive, (!closed).then(|| Error::io(ErrorCode::Io, what, error)))
+    }
+
+    /// Nothing more will come; `error` is the reason if it was not agreed on.
+    fn end(&self, receive: &mut Receive, error: Option<Error>) -> Option<Result<Event, Error>> {
+        receive.ended = true;
+        let failure = lock(&self.send).failure().cloned();
+        self.give_up();
+        if receive.receiver.is_finished() {
+            // The Close frame has come: how TCP ends after it tells nothing more.
+            return None;
+        }
+        failure.or(error).map(Err)
+    }
+
+    /// Ends the connection when the peer takes too long over the closing handshake.
+    fn poll_close_timer(
+        &self,
+        receive: &mut Receive,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Event, Error>>> {
+        let timer = receive.close_timer.get_or_insert_with(|| {
+            let now = Instant::now().into_std();
+            let mut deadlines = self.options.deadlines(now);
+            deadlines.closing(now);
+            let at = deadlines.next().unwrap_or(now);
+            Box::pin(tokio::time::sleep_until(Instant::from_std(at)))
+        });
+        ready!(timer.as_mut().poll(cx));
+        let error = Error::timeout(
+            ErrorCode::PeerTimeout,
+            "the peer did not finish the closing handshake in time (see Options::close_timeout)",
+        );
+        Poll::Ready(self.end(receive, Some(error)))
+    }
+
+    /// The connection has ended and nobody reads any more: closes TCP, although writers may still be
+    /// held, unless something is still being written.
+    pub(crate) fn finish(&self) {
+        let linger = lock(&self.receive).linger;
+        if lock(&self.send).turn {
+            return;
+        }
+        let transport = std::mem::replace(&mut *lock(&self.io), Transport::Closed);
+        release(transport, linger);
+    }
+
+    /// Gives a read buffer that is nearly empty back, because the handler waits for something else.
+    pub(crate) fn rest(&self) {
+        if let Some(chunk) = &mut lock(&self.receive).chunk {
+            chunk.shrink();
+        }
+    }
+}

@@ -1,0 +1,217 @@
+//! Sending: what may be queued, and when it is written.
+
+use super::{Send, Shared, lock};
+use crate::batch;
+use crate::close_info::{CloseInfo, ClosedBy};
+use crate::error::Error;
+use hybi_proto::connection::Sender;
+use hybi_proto::{CloseFrame, Message, PreparedMessage};
+use std::future::poll_fn;
+use std::sync::{Arc, MutexGuard};
+use std::task::{Context, Poll, ready};
+
+/// Octets that gather within one [`batch`](crate::batch()) before they are written all the same.
+const GATHER: usize = 64 * 1024;
+
+impl Shared {
+    /// Queues a message as soon as there is room for it; `message` is taken when it is accepted.
+    pub(crate) fn poll_send(
+        self: &Arc<Self>,
+        cx: &mut Context<'_>,
+        message: &mut Option<Message>,
+        compress: bool,
+    ) -> Poll<Result<(), Error>> {
+        let len = message.as_ref().map_or(0, Message::len);
+        let mut send = ready!(self.poll_room(cx, len))?;
+        if let Some(message) = message.take() {
+            send.sender.send_with(message, compress)?;
+        }
+        self.queued(send);
+        Poll::Ready(Ok(()))
+    }
+
+    /// Waits until there is room for `len` octets.
+    pub(crate) fn poll_ready(
+        self: &Arc<Self>,
+        cx: &mut Context<'_>,
+        len: usize,
+    ) -> Poll<Result<(), Error>> {
+        self.poll_room(cx, len).map_ok(drop)
+    }
+
+    fn poll_room(
+        self: &Arc<Self>,
+        cx: &mut Context<'_>,
+        len: usize,
+    ) -> Poll<Result<MutexGuard<'_, Send>, Error>> {
+        let mut send = lock(&self.send);
+        // A loop that only sends must let other tasks run now and then; within a batch it is enough
+        // to look when what it has gathered is about to be written.
+        if send.sender.buffered() + len >= GATHER || !batch::is_active() {
+            drop(send);
+            ready!(tokio::task::coop::poll_proceed(cx)).made_progress();
+            send = lock(&self.send);
+        }
+        if !send.sender.has_room(len) {
+            // What a batch has gathered may make room by being written.
+            self.write_locked(send);
+            send = lock(&self.send);
+            if send.sender.is_open() && !send.sender.has_room(len) {
+                send.wait(cx);
+                return Poll::Pending;
+            }
+        }
+        send.check()?;
+        Poll::Ready(Ok(send))
+    }
+
+    /// Queues something at once, whether there is room or not: for frames that are bounded by
+    /// themselves, or after [`poll_ready`](Self::poll_ready).
+    pub(crate) fn queue(
+        self: &Arc<Self>,
+        what: impl FnOnce(&mut Sender) -> Result<(), hybi_proto::Error>,
+    ) -> Result<(), Error> {
+        let mut send = lock(&self.send);
+        send.check()?;
+        what(&mut send.sender)?;
+        self.queued(send);
+        Ok(())
+    }
+
+    /// Queues a message if there is room; gives it back if there is not.
+    pub(crate) fn try_send(self: &Arc<Self>, message: Message) -> Result<(), TrySendError> {
+        let mut send = lock(&self.send);
+        if let Err(error) = send.check() {
+            return Err(TrySendError::Failed(error));
+        }
+        if !send.sender.has_room(message.len()) {
+            return Err(TrySendError::Full(message));
+        }
+        send.sender.send(message).map_err(|error| TrySendError::Failed(error.into()))?;
+        self.queued(send);
+        Ok(())
+    }
+
+    /// As [`try_send`](Self::try_send), for a message that goes to many.
+    pub(crate) fn try_send_prepared(
+        self: &Arc<Self>,
+        message: &PreparedMessage,
+    ) -> Result<(), TrySendError> {
+        let mut send = lock(&self.send);
+        if let Err(error) = send.check() {
+            return Err(TrySendError::Failed(error));
+        }
+        if !send.sender.has_room(message.message().len()) {
+            return Err(TrySendError::Full(message.message().clone()));
+        }
+        send.sender.send_prepared(message).map_err(|error| TrySendError::Failed(error.into()))?;
+        self.queued(send);
+        Ok(())
+    }
+
+    /// Queues a message and leaves it there until something is written anyway.
+    pub(crate) fn poll_feed(
+        self: &Arc<Self>,
+        cx: &mut Context<'_>,
+        message: &mut Option<Message>,
+    ) -> Poll<Result<(), Error>> {
+        let len = message.as_ref().map_or(0, Message::len);
+        let mut send = ready!(self.poll_room(cx, len))?;
+        if let Some(message) = message.take() {
+            send.sender.send(message)?;
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Queues a ping as soon as there is room for it.
+    pub(crate) async fn ping(self: &Arc<Self>, payload: &[u8]) -> Result<(), Error> {
+        poll_fn(|cx| self.poll_ready(cx, payload.len())).await?;
+        self.queue(|sender| sender.ping(payload))
+    }
+
+    /// Waits until everything accepted has been written.
+    pub(crate) fn poll_flush(self: &Arc<Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        self.write();
+        let mut send = lock(&self.send);
+        send.check()?;
+        if send.turn || send.sender.has_outgoing() {
+            send.wait(cx);
+            return Poll::Pending;
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Octets accepted and not yet written.
+    pub(crate) fn buffered(&self) -> usize {
+        lock(&self.send).sender.buffered()
+    }
+
+    /// True until a Close frame has been sent, received or made necessary by an error.
+    pub(crate) fn is_open(&self) -> bool {
+        lock(&self.send).sender.is_open()
+    }
+
+    /// How the end came about, once it has begun.
+    pub(crate) fn close_info(&self) -> Option<CloseInfo> {
+        lock(&self.send).closed.as_deref().cloned()
+    }
+
+    /// Begins the closing handshake.
+    pub(crate) fn close(self: &Arc<Self>, frame: Option<CloseFrame>) -> Result<(), Error> {
+        let mut send = lock(&self.send);
+        send.sender.close(frame)?;
+        send.closed_by(ClosedBy::Us);
+        let reader = send.reader.clone();
+        // Who waits for room waits for nothing now.
+        send.wake_waiting();
+        self.write_locked(send);
+        // The reader has to start the timer of the closing handshake.
+        if let Some(reader) = reader {
+            reader.wake();
+        }
+        Ok(())
+    }
+
+    /// Cuts the connection without a closing handshake: what was not written is lost.
+    pub(crate) fn terminate(&self) {
+        lock(&self.send).closed_by(ClosedBy::Us);
+        self.give_up();
+    }
+
+    fn queued(self: &Arc<Self>, mut send: MutexGuard<'_, Send>) {
+        if !send.turn && send.sender.buffered() < GATHER && batch::is_active() {
+            if !send.gathering {
+                send.gathering = true;
+                drop(send);
+                batch::add(self.clone());
+            }
+            return;
+        }
+        self.write_locked(send);
+    }
+}
+
+/// Why a message was not accepted at once.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum TrySendError {
+    /// More than `max_buffered` octets would wait; here is the message again.
+    Full(Message),
+    /// The connection is closing, closed or broken.
+    Failed(Error),
+}
+
+impl std::fmt::Display for TrySendError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            TrySendError::Full(message) => write!(
+                f,
+                "no room for a message of {} bytes (wait with send, or raise Options::max_buffered)",
+                message.len()
+            ),
+            TrySendError::Failed(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for TrySendError {}

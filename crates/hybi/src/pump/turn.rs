@@ -1,0 +1,174 @@
+//! The write turn: the only writes there are.
+//!
+//! Whoever finds frames queued and nobody writing takes the turn, writes until nothing is left, and
+//! gives the turn back. Mostly this happens at once, in the call that queued the frames. If the
+//! transport takes no more, the turn passes to a task of its own ([`Drain`]) that lives only as long as
+//! the transport is full. So whatever was accepted is written without anyone's further action, and
+//! whatever is queued meanwhile leaves in one write.
+
+use super::{Send, Shared, WRITE_FAILED, lock};
+use crate::error::Error;
+use crate::transport::Transport;
+use bytes::Buf;
+use hybi_proto::ErrorCode;
+use hybi_proto::connection::Outgoing;
+use std::future::{Future, poll_fn};
+use std::io::{self, IoSlice};
+use std::pin::{Pin, pin};
+use std::sync::{Arc, MutexGuard};
+use std::task::{Context, Poll, Waker, ready};
+use tokio::io::AsyncWrite;
+
+/// Slices handed to one vectored write.
+const SLICES: usize = 64;
+
+impl Shared {
+    /// The batch that this connection gathered for has ended.
+    pub(crate) fn end_of_batch(self: &Arc<Self>) {
+        let mut send = lock(&self.send);
+        send.gathering = false;
+        self.write_locked(send);
+    }
+
+    /// Writes what is queued, unless somebody does so already.
+    pub(crate) fn write(self: &Arc<Self>) {
+        self.write_locked(lock(&self.send));
+    }
+
+    pub(super) fn write_locked(self: &Arc<Self>, mut send: MutexGuard<'_, Send>) {
+        if send.turn || !send.has_work() {
+            return;
+        }
+        send.turn = true;
+        let mut turn = Turn { outgoing: send.sender.take().unwrap_or_default(), flushed: false };
+        drop(send);
+        // Writing to a thousand connections in one go is not this task's budget to pay for: a write
+        // that is refused for want of budget would look like a transport that is full.
+        let at_once = pin!(tokio::task::unconstrained(poll_fn(|cx| self.poll_turn(cx, &mut turn))));
+        if at_once.poll(&mut Context::from_waker(Waker::noop())).is_ready() {
+            return;
+        }
+        let drain = Drain { shared: self.clone(), turn, done: false };
+        match tokio::runtime::Handle::try_current() {
+            Ok(runtime) => drop(runtime.spawn(drain)),
+            // Without a runtime nobody can wait for the transport: dropping it fails the connection.
+            Err(_) => drop(drain),
+        }
+    }
+
+    /// Writes until nothing is left, then gives the turn back.
+    fn poll_turn(&self, cx: &mut Context<'_>, turn: &mut Turn) -> Poll<()> {
+        loop {
+            let before = turn.outgoing.remaining();
+            let result = self.poll_write_out(cx, turn);
+            let written = before - turn.outgoing.remaining();
+            let mut send = lock(&self.send);
+            send.sender.written(written);
+            match result {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(Ok(())) => {}
+                Poll::Ready(Err(error)) => {
+                    // What the peer has sent can still be read.
+                    send.fail(Error::io(ErrorCode::Io, WRITE_FAILED, error));
+                    return Poll::Ready(());
+                }
+            }
+            turn.flushed = false;
+            if let Some(more) = send.sender.take() {
+                turn.outgoing = more;
+                continue;
+            }
+            if send.sender.wants_shutdown() && !send.shut_down {
+                drop(send);
+                // The peer sees the end of the stream after the Close frame, whatever comes of it.
+                let _ = ready!(Pin::new(&mut *lock(&self.io)).poll_shutdown(cx));
+                lock(&self.send).shut_down = true;
+                continue;
+            }
+            send.turn = false;
+            send.wake_waiting();
+            return Poll::Ready(());
+        }
+    }
+
+    /// Writes what has been handed out, and flushes the transport if it holds octets back.
+    fn poll_write_out(&self, cx: &mut Context<'_>, turn: &mut Turn) -> Poll<io::Result<()>> {
+        let mut io = lock(&self.io);
+        while turn.outgoing.has_remaining() {
+            let written = match turn.outgoing.contiguous() {
+                Some(octets) => Pin::new(&mut *io).poll_write(cx, octets),
+                None => {
+                    let mut slices = [IoSlice::new(&[]); SLICES];
+                    let filled = turn.outgoing.io_slices(&mut slices);
+                    Pin::new(&mut *io).poll_write_vectored(cx, &slices[..filled])
+                }
+            };
+            match ready!(written)? {
+                0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                written => turn.outgoing.advance(written),
+            }
+        }
+        if !turn.flushed && !io.is_direct() {
+            ready!(Pin::new(&mut *io).poll_flush(cx))?;
+        }
+        turn.flushed = true;
+        Poll::Ready(Ok(()))
+    }
+
+    /// Gives the transport up, in both directions.
+    pub(super) fn give_up(&self) {
+        let mut send = lock(&self.send);
+        send.abort();
+        let reader = send.reader.take();
+        drop(send);
+        let transport = std::mem::replace(&mut *lock(&self.io), Transport::Closed);
+        drop(transport);
+        if let Some(reader) = reader {
+            reader.wake();
+        }
+    }
+}
+
+/// The write turn: what its holder has been handed out.
+#[derive(Debug)]
+struct Turn {
+    outgoing: Outgoing,
+    /// The transport holds nothing of it back.
+    flushed: bool,
+}
+
+/// Holds the write turn while the transport is full.
+struct Drain {
+    shared: Arc<Shared>,
+    turn: Turn,
+    done: bool,
+}
+
+impl Future for Drain {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let this = &mut *self;
+        {
+            let mut send = lock(&this.shared.send);
+            if !send.turn {
+                // The connection was given up meanwhile.
+                this.done = true;
+                return Poll::Ready(());
+            }
+            send.trouble.get_or_insert_default().drain = Some(cx.waker().clone());
+        }
+        ready!(this.shared.poll_turn(cx, &mut this.turn));
+        this.done = true;
+        Poll::Ready(())
+    }
+}
+
+impl Drop for Drain {
+    fn drop(&mut self) {
+        if !self.done {
+            let error = io::Error::other("the tokio runtime has ended, or there is none");
+            lock(&self.shared.send).fail(Error::io(ErrorCode::Io, WRITE_FAILED, error));
+        }
+    }
+}

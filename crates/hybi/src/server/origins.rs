@@ -1,0 +1,165 @@
+//! [`Origins`]: which web pages may connect.
+
+use super::Refusal;
+use http::StatusCode;
+
+/// Which web pages may connect.
+///
+/// A browser lets any page open a WebSocket to any server, and sends the server's cookies along
+/// (RFC 6455 §10.2). Only the `Origin` header tells the server which page it is: where cookies decide
+/// who somebody is, name the origins that may connect.
+///
+/// Clients that are not browsers send no `Origin` and are not restricted by this, nor could they be:
+/// they can send any.
+///
+/// The default is [`any`](Self::any), as in `ws`.
+///
+/// ```
+/// use hybi::server::{Acceptor, Origins};
+/// let acceptor = Acceptor::new().origins(Origins::same_origin());
+/// let acceptor = Acceptor::new().origins(Origins::list(["https://example.com"]));
+/// ```
+#[derive(Debug, Clone, Default)]
+pub struct Origins(Policy);
+
+#[derive(Debug, Clone, Default)]
+enum Policy {
+    #[default]
+    Any,
+    Same,
+    List(Vec<String>),
+}
+
+impl Origins {
+    /// Every page, and every program, may connect.
+    pub fn any() -> Self {
+        Origins(Policy::Any)
+    }
+
+    /// Only pages from the host and port that the client addresses (the `Host` header).
+    ///
+    /// Behind a proxy this works if the proxy passes the `Host` header on; whether it speaks TLS to
+    /// the browser does not matter.
+    pub fn same_origin() -> Self {
+        Origins(Policy::Same)
+    }
+
+    /// Only pages from these origins, each in the form `https://example.com` or
+    /// `http://localhost:3000`. Without a scheme, `example.com` stands for `http` and `https`.
+    pub fn list<I>(origins: I) -> Self
+    where
+        I: IntoIterator,
+        I::Item: Into<String>,
+    {
+        let origins = origins.into_iter().map(|origin| {
+            let origin: String = origin.into();
+            origin.trim_end_matches('/').to_owned()
+        });
+        Origins(Policy::List(origins.collect()))
+    }
+
+    /// True if a page from `origin` may connect to `host`, as the headers of these names have it.
+    fn allow(&self, origin: &str, host: Option<&str>) -> bool {
+        let Some((scheme, authority)) = split(origin) else {
+            // `null` is the origin of pages that hide theirs.
+            return matches!(self.0, Policy::Any);
+        };
+        match &self.0 {
+            Policy::Any => true,
+            Policy::Same => host.is_some_and(|host| same_authority(scheme, authority, host)),
+            Policy::List(list) => list.iter().any(|allowed| match split(allowed) {
+                Some((of, at)) => {
+                    of.eq_ignore_ascii_case(scheme) && same_authority(scheme, authority, at)
+                }
+                None => {
+                    default_port(scheme).is_some() && same_authority(scheme, authority, allowed)
+                }
+            }),
+        }
+    }
+
+    /// # Errors
+    /// The refusal, 403, if a page from `origin` may not connect.
+    pub(super) fn check(&self, origin: Option<&str>, host: Option<&str>) -> Result<(), Refusal> {
+        let Some(origin) = origin else { return Ok(()) };
+        if self.allow(origin, host) {
+            return Ok(());
+        }
+        let reason = format!("pages from {} may not connect here", origin.escape_default());
+        Err(Refusal::new(StatusCode::FORBIDDEN, reason))
+    }
+}
+
+fn split(origin: &str) -> Option<(&str, &str)> {
+    origin.split_once("://")
+}
+
+fn default_port(scheme: &str) -> Option<&'static str> {
+    match scheme {
+        _ if scheme.eq_ignore_ascii_case("http") => Some("80"),
+        _ if scheme.eq_ignore_ascii_case("https") => Some("443"),
+        _ => None,
+    }
+}
+
+/// Compares hosts and ports, a port that is left out being the one of the scheme (RFC 6454 §4).
+fn same_authority(scheme: &str, one: &str, other: &str) -> bool {
+    let (one, other) = (host_and_port(one), host_and_port(other));
+    let port = |port: Option<_>| port.or(default_port(scheme));
+    one.0.eq_ignore_ascii_case(other.0) && port(one.1) == port(other.1)
+}
+
+fn host_and_port(authority: &str) -> (&str, Option<&str>) {
+    match authority.rsplit_once(':') {
+        // The colons of an IPv6 address stand in brackets.
+        Some((host, port)) if !port.contains(']') => (host, Some(port)),
+        _ => (authority, None),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn same_origin_compares_host_and_port_and_knows_the_default_ports() {
+        let same = |origin, host| Origins::same_origin().allow(origin, Some(host));
+        assert!(same("https://example.com", "example.com"));
+        assert!(same("https://example.com", "EXAMPLE.com:443"));
+        assert!(same("http://example.com:80", "example.com"));
+        assert!(same("http://[::1]:8080", "[::1]:8080"));
+        assert!(same("http://[::1]", "[::1]"));
+        assert!(!same("https://example.com", "example.com:80"));
+        assert!(!same("https://example.com:8443", "example.com"));
+        assert!(!same("https://evil.example", "example.com"));
+        assert!(!same("https://example.com.evil", "example.com"));
+        assert!(!same("null", "null"));
+        assert!(!Origins::same_origin().allow("https://example.com", None));
+    }
+
+    #[test]
+    fn a_list_compares_scheme_host_and_port() {
+        let list = Origins::list(["https://example.com/", "http://localhost:3000", "both.example"]);
+        let allow = |origin| list.allow(origin, None);
+        assert!(allow("https://example.com"));
+        assert!(allow("https://Example.com:443"));
+        assert!(allow("http://localhost:3000"));
+        assert!(allow("http://both.example"));
+        assert!(allow("https://both.example"));
+        assert!(!allow("http://example.com"));
+        assert!(!allow("http://localhost"));
+        assert!(!allow("https://both.example:8443"));
+        assert!(!allow("file://both.example"));
+        assert!(!allow("https://sub.example.com"));
+        assert!(!allow("null"));
+        assert!(Origins::any().allow("null", None));
+    }
+
+    #[test]
+    fn clients_that_send_no_origin_are_not_restricted() {
+        assert!(Origins::same_origin().check(None, Some("example.com")).is_ok());
+        let refusal = Origins::same_origin().check(Some("https://a\n"), Some("b")).unwrap_err();
+        assert_eq!(refusal.status(), 403);
+        assert!(refusal.body().contains("pages from https://a\\n may not connect here"));
+    }
+}

@@ -1,0 +1,164 @@
+//! The decision before the 101: each refusal states its reason, and harms nobody else.
+
+use http::{HeaderName, HeaderValue, StatusCode, header};
+use hybi::server::{HeadLimits, Origins, Refusal};
+use hybi::{Client, Error, Server};
+use std::sync::{Arc, Mutex};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+const UPGRADE: &str = "Upgrade: websocket\r\nConnection: Upgrade\r\n\
+    Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n";
+
+/// Serves an echo with these rules; returns the address.
+async fn serve(rules: impl FnOnce(Server) -> Server) -> String {
+    let server = Server::bind("127.0.0.1:0").await.unwrap();
+    let address = server.local_addr().unwrap().to_string();
+    tokio::spawn(rules(server).serve(|mut ws| async move {
+        while let Some(message) = ws.recv().await? {
+            ws.send(message).await?;
+        }
+        Ok(())
+    }));
+    address
+}
+
+/// The server's whole answer to this request.
+async fn answer(address: &str, request: &str) -> String {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    answer
+}
+
+#[tokio::test]
+async fn every_refusal_states_its_reason_in_the_body_and_harms_nobody_else() {
+    let errors = Arc::new(Mutex::new(Vec::new()));
+    let told = errors.clone();
+    let address = serve(|server| {
+        server.path("/chat").head_limits(HeadLimits::new().max_headers(20)).on_error(
+            move |error, peer| {
+                told.lock().unwrap().push((error.to_string(), peer.unwrap().ip().to_string()));
+            },
+        )
+    })
+    .await;
+    let mut calm = hybi::connect(&format!("ws://{address}/chat")).await.unwrap();
+
+    let get = "GET /chat HTTP/1.1\r\nHost: test\r\n";
+    let many = "X: y\r\n".repeat(30);
+    let large = format!("X: {}\r\n", "y".repeat(20_000));
+    let cases = [
+        (format!("{get}{many}{UPGRADE}\r\n"), "431 Request Header Fields Too Large", "20"),
+        (format!("{get}{large}{UPGRADE}\r\n"), "431 Request Header Fields Too Large", "16384"),
+        (format!("{get}{UPGRADE}Content-Length: 5\r\n\r\nhello"), "400 Bad Request", "body"),
+        (
+            format!("{get}{UPGRADE}Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
+            "400 Bad Request",
+            "body",
+        ),
+        (
+            format!("GET /other HTTP/1.1\r\nHost: test\r\n{UPGRADE}\r\n"),
+            "404 Not Found",
+            "no WebSocket here",
+        ),
+        (
+            format!("POST /chat HTTP/1.1\r\nHost: test\r\n{UPGRADE}\r\n"),
+            "405 Method Not Allowed",
+            "not POST",
+        ),
+        (format!("{get}\r\n"), "426 Upgrade Required", "the Upgrade header is missing"),
+        (
+            format!("{get}{}\r\n", UPGRADE.replace(": 13", ": 99")),
+            "426 Upgrade Required",
+            "Sec-WebSocket-Version header is \"99\"",
+        ),
+        (format!("{get}{}\r\n", UPGRADE.replace("==", "")), "400 Bad Request", "base64"),
+        ("nonsense\r\n\r\n".to_owned(), "400 Bad Request", ""),
+    ];
+    for (request, status, reason) in &cases {
+        let answer = answer(&address, request).await;
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        assert!(head.starts_with(&format!("HTTP/1.1 {status}\r\n")), "{request}\n{answer}");
+        assert!(head.to_lowercase().contains("\r\nconnection: "), "{answer}");
+        assert!(!body.is_empty() && body.contains(reason), "{answer}");
+    }
+
+    calm.send("still here").await.unwrap();
+    assert_eq!(calm.recv().await.unwrap().unwrap(), "still here");
+    // The server tells it when the client has gone.
+    while errors.lock().unwrap().len() < cases.len() {
+        tokio::task::yield_now().await;
+    }
+    let errors = errors.lock().unwrap();
+    assert_eq!(errors.len(), cases.len(), "{errors:?}");
+    assert!(errors.iter().all(|(_, peer)| peer == "127.0.0.1"));
+    assert!(errors.iter().any(|(error, _)| error.contains("no WebSocket here")));
+}
+
+#[tokio::test]
+async fn pages_from_elsewhere_are_refused_with_403_and_programs_are_not() {
+    let address = serve(|server| server.origins(Origins::same_origin())).await;
+    let url = format!("ws://{address}");
+    let from = |origin: &str| format!("GET / HTTP/1.1\r\nHost: {address}\r\nOrigin: {origin}\r\n");
+    let refused = answer(&address, &format!("{}{UPGRADE}\r\n", from("https://evil.example"))).await;
+    assert!(refused.starts_with("HTTP/1.1 403 Forbidden\r\n"), "{refused}");
+    assert!(refused.ends_with("pages from https://evil.example may not connect here"), "{refused}");
+    let mut own = TcpStream::connect(&address).await.unwrap();
+    let request = format!("{}{UPGRADE}\r\n", from(&format!("http://{address}")));
+    own.write_all(request.as_bytes()).await.unwrap();
+    let mut status = [0; 12];
+    own.read_exact(&mut status).await.unwrap();
+    assert_eq!(&status, b"HTTP/1.1 101");
+    hybi::connect(&url).await.unwrap();
+}
+
+#[tokio::test]
+async fn who_is_not_known_is_told_with_401_how_to_authenticate() {
+    let address = serve(|server| {
+        server.authorize(|request| {
+            let known = request.cookie("session") == Some("secret");
+            async move {
+                // As if a database had been asked.
+                tokio::task::yield_now().await;
+                if known {
+                    return Ok(());
+                }
+                Err(Refusal::new(StatusCode::UNAUTHORIZED, "log in first").header(
+                    header::WWW_AUTHENTICATE,
+                    HeaderValue::from_static("Basic realm=\"chat\""),
+                ))
+            }
+        })
+    })
+    .await;
+    let url = format!("ws://{address}");
+    let error = hybi::connect(&url).await.unwrap_err();
+    let response = error.response().unwrap();
+    assert_eq!(response.status(), StatusCode::UNAUTHORIZED);
+    assert_eq!(response.headers()["www-authenticate"], "Basic realm=\"chat\"");
+    assert_eq!(response.body(), "log in first");
+    let client = Client::new()
+        .header(header::COOKIE, HeaderValue::from_static("theme=dark; session=secret"));
+    client.connect(&url).await.unwrap();
+}
+
+#[tokio::test]
+async fn the_handler_gets_the_whole_request() {
+    let server = Server::bind("127.0.0.1:0").await.unwrap();
+    let address = server.local_addr().unwrap();
+    tokio::spawn(server.serve_with(|ws, request| async move {
+        ws.send(format!(
+            "{} {} {}",
+            request.uri().query().unwrap_or_default(),
+            request.header("x-forwarded-for").unwrap_or_default(),
+            request.peer_addr().ok_or_else(|| Error::application("no address"))?.ip(),
+        ))
+        .await
+    }));
+    let client = Client::new()
+        .header(HeaderName::from_static("x-forwarded-for"), HeaderValue::from_static("192.0.2.1"));
+    let mut ws = client.connect(&format!("ws://{address}/?room=7")).await.unwrap();
+    assert_eq!(ws.recv().await.unwrap().unwrap(), "room=7 192.0.2.1 127.0.0.1");
+}

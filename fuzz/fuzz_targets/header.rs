@@ -1,0 +1,5 @@
+//! `FrameHeader` against a naive twin.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|octets: &[u8]| hybi_fuzz::header(octets));
