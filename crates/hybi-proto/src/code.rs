@@ -102,6 +102,8 @@ codes! {
     UnexpectedResponse = "WS_ERR_UNEXPECTED_RESPONSE", None;
     /// The server refused the handshake by our own rules: the decision before the 101 said no.
     HandshakeRefused = "WS_ERR_HANDSHAKE_REFUSED", None;
+    /// A request that asks for no WebSocket was answered as plain HTTP: nothing is wrong, there is only no connection.
+    PlainRequest = "WS_ERR_PLAIN_REQUEST", None;
     /// The handshake did not finish in time.
     HandshakeTimeout = "WS_ERR_HANDSHAKE_TIMEOUT", None;
     /// A redirect cannot be followed: too many, a loop, or a `Location` that is missing or not allowed.

@@ -342,7 +342,7 @@ fn read_failed(error: std::io::Error) -> Error {
 
 fn plain_request(status: StatusCode) -> Error {
     let text = format!("a plain HTTP request was answered with {status}");
-    Error::handshake(hybi_proto::ErrorDetail::new(ErrorCode::InvalidUpgradeHeader, text))
+    Error::handshake(hybi_proto::ErrorDetail::new(ErrorCode::PlainRequest, text))
 }
 
 async fn respond<B: AsRef<[u8]>>(

@@ -7,7 +7,7 @@ use crate::error::Error;
 use crate::heartbeat;
 use crate::pump::Shared;
 use crate::websocket::WebSocket;
-use hybi_proto::{CloseCode, CloseFrame, Utf8Bytes};
+use hybi_proto::{CloseCode, CloseFrame, ErrorCode, Utf8Bytes};
 use pin_project_lite::pin_project;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -76,7 +76,9 @@ impl<F> Serving<F> {
             let (ws, request) = match opening.await {
                 Ok(open) => open,
                 Err(error) => {
-                    if let Some(tell) = tell {
+                    // A page that was served is no error.
+                    let plain = error.code() == Some(ErrorCode::PlainRequest);
+                    if let Some(tell) = tell.filter(|_| !plain) {
                         tell(&error);
                     }
                     return None;
