@@ -101,6 +101,10 @@ async fn a_peer_that_breaks_the_rules_and_goes_on_sending_gets_to_read_why() {
     let close = peer.expects_frame().await;
     assert_eq!(close.payload[..2], 1002u16.to_be_bytes());
     peer.expects_eof().await;
+    // It is still listened to: a socket closed at once would answer with a reset.
+    for _ in 0..10 {
+        peer.try_sends([0; 1024]).await.unwrap();
+    }
 }
 
 #[tokio::test]
