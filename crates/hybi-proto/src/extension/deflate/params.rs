@@ -187,7 +187,8 @@ impl DeflateOptions {
 
     /// The size in bytes above which a message is not worked on in the reactor's thread (default 32768).
     ///
-    /// This crate has no threads; its driver asks [`should_offload`](Self::should_offload).
+    /// This crate has no threads: it is for a driver to ask [`should_offload`](Self::should_offload).
+    /// The crate `hybi` does not do so yet; it works on every message inline.
     pub const fn offload_above(mut self, bytes: usize) -> Self {
         self.offload_above = bytes;
         self
