@@ -5,7 +5,6 @@
 //! the core.
 
 use std::fmt::Display;
-use std::future::Future;
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
@@ -62,11 +61,10 @@ impl Task {
     ///
     /// # Errors
     /// The first error of `step`.
-    pub async fn measure<F, E>(&self, mut step: impl FnMut() -> F) -> Result<()>
-    where
-        F: Future<Output = std::result::Result<u64, E>>,
-        E: Display,
-    {
+    pub async fn measure<E: Display>(
+        &self,
+        mut step: impl AsyncFnMut() -> std::result::Result<u64, E>,
+    ) -> Result<()> {
         let own = CpuClock::of_process(std::process::id())?;
         let peer = CpuClock::of_process(self.peer)?;
         let mut line = String::new();

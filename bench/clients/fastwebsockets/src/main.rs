@@ -1,6 +1,5 @@
 //! Connects, or sends and waits for the echo, as in fastwebsockets' example.
 
-use std::cell::RefCell;
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
@@ -38,12 +37,12 @@ fn main() -> Result<()> {
                 .measure(async || connect(&task.address, tls.as_ref()).await.map(|_| 1))
                 .await;
         }
-        let ws = RefCell::new(connect(&task.address, tls.as_ref()).await?);
+        let mut ws = connect(&task.address, tls.as_ref()).await?;
         for _ in 0..task.in_flight {
             let payload = Payload::Bytes(BytesMut::from(&vec![7; task.size][..]));
-            ws.borrow_mut().write_frame(Frame::binary(payload)).await?;
+            ws.write_frame(Frame::binary(payload)).await?;
         }
-        task.measure(async || echo(&mut ws.borrow_mut(), task.in_flight).await).await
+        task.measure(async || echo(&mut ws, task.in_flight).await).await
     })
 }
 

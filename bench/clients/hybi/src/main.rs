@@ -1,7 +1,5 @@
 //! Connects, or sends and waits for the echo, as in hybi's documentation.
 
-use std::cell::RefCell;
-
 use hybi::Client;
 use hybi_bench::Result;
 use hybi_bench::client::Task;
@@ -20,11 +18,11 @@ fn main() -> Result<()> {
         if task.connects {
             return task.measure(async || client.connect(&url).await.map(|_| 1)).await;
         }
-        let ws = RefCell::new(client.connect(&url).await?);
+        let mut ws = client.connect(&url).await?;
         for _ in 0..task.in_flight {
-            ws.borrow().send(vec![7; task.size]).await?;
+            ws.send(vec![7; task.size]).await?;
         }
-        hybi::batch(task.measure(async || echo(&mut ws.borrow_mut(), task.in_flight).await)).await
+        hybi::batch(task.measure(async || echo(&mut ws, task.in_flight).await)).await
     })
 }
 

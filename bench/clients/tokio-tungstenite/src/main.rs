@@ -1,7 +1,5 @@
 //! Connects, or sends and waits for the echo, as in tokio-tungstenite's examples.
 
-use std::cell::RefCell;
-
 use futures_util::{SinkExt as _, StreamExt as _};
 use hybi_bench::Result;
 use hybi_bench::client::Task;
@@ -30,11 +28,11 @@ fn main() -> Result<()> {
         if task.connects {
             return task.measure(async || connect().await.map(|_| 1)).await;
         }
-        let ws = RefCell::new(connect().await?);
+        let mut ws = connect().await?;
         for _ in 0..task.in_flight {
-            ws.borrow_mut().send(Message::Binary(vec![7; task.size].into())).await?;
+            ws.send(Message::Binary(vec![7; task.size].into())).await?;
         }
-        task.measure(async || echo(&mut ws.borrow_mut(), task.in_flight).await).await
+        task.measure(async || echo(&mut ws, task.in_flight).await).await
     })
 }
 
