@@ -73,10 +73,24 @@ class PerMessageDeflate {
    * @throws {Error} if nothing of it is acceptable
    */
   accept(configurations) {
-    params.normalize(configurations, this._isServer);
-    const accept = this._isServer ? params.acceptAsServer : params.acceptAsClient;
-    this.params = accept(configurations, this._options);
+    const normalized = this.normalizeParams(configurations);
+    this.params = this._isServer ? this.acceptAsServer(normalized) : this.acceptAsClient(normalized);
     return this.params;
+  }
+
+  /** The half of `accept` that decides over a client's offers. */
+  acceptAsServer(offers) {
+    return params.acceptAsServer(offers, this._options);
+  }
+
+  /** The half of `accept` that decides over a server's answer. */
+  acceptAsClient(response) {
+    return params.acceptAsClient(response, this._options);
+  }
+
+  /** The half of `accept` that checks parameters and gives them their types, in place. */
+  normalizeParams(configurations) {
+    return params.normalize(configurations, this._isServer);
   }
 
   /** Lets go of the contexts; who waits for something compressed is told so. */
