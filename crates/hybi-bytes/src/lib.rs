@@ -7,6 +7,7 @@
 //!   pass and one allocation.
 //! * [`utf8`]: validation that picks the fastest validator for the length.
 //! * [`Utf8Bytes`]: [`Bytes`](bytes::Bytes) known to be UTF-8.
+//! * [`Utf8Validator`]: text that is validated in pieces and kept elsewhere.
 //! * [`PayloadBuffer`]: a message that is still arriving, validated as it grows.
 
 pub mod mask;
@@ -16,5 +17,5 @@ mod utf8_bytes;
 
 pub use mask::{copy_masked, mask, mask_append, mask_append_bytes};
 pub use payload_buffer::PayloadBuffer;
-pub use utf8::Utf8Error;
+pub use utf8::{Utf8Error, Utf8Validator};
 pub use utf8_bytes::Utf8Bytes;

@@ -5,6 +5,9 @@
 //! where the error is: once a connection at most, since the first error ends it.
 
 mod short;
+mod validator;
+
+pub use validator::Utf8Validator;
 
 /// The octets are not UTF-8.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,5 +1,6 @@
 //! Validation against std: the same answer, and the same place of an error.
 
+use hybi_bytes::Utf8Validator;
 use hybi_bytes::utf8::{validate, validate_prefix};
 use proptest::prelude::*;
 
@@ -148,5 +149,40 @@ proptest! {
     #[test]
     fn any_octets_are_judged_as_by_std(octets: Vec<u8>) {
         agrees_with_std(&octets);
+    }
+
+    #[test]
+    fn a_text_in_pieces_is_judged_as_whole_and_as_early_as_can_be(
+        octets in texts(),
+        lengths in proptest::collection::vec(0_usize..9, 1..40),
+        key: [u8; 4],
+    ) {
+        let mut plain = Utf8Validator::new();
+        let mut masked = Utf8Validator::new();
+        let (mut rest, mut at) = (&octets[..], 0);
+        for length in lengths.iter().cycle().take(octets.len() * 10 + 1) {
+            let (piece, later) = rest.split_at(rest.len().min(*length));
+            rest = later;
+            let mut scrambled: Vec<u8> =
+                piece.iter().enumerate().map(|(i, octet)| octet ^ key[(at + i) % 4]).collect();
+            let result = plain.push(piece);
+            prop_assert_eq!(result, masked.push_masked(&mut scrambled, key, at));
+            prop_assert_eq!(&scrambled[..], piece);
+            at += piece.len();
+            let expected = match std::str::from_utf8(&octets[..at]) {
+                Err(e) if e.error_len().is_some() => Err(e.valid_up_to()),
+                _ => Ok(()),
+            };
+            prop_assert_eq!(result.map_err(|e| e.valid_up_to()), expected);
+            if result.is_err() {
+                return Ok(());
+            }
+        }
+        prop_assume!(rest.is_empty());
+        let whole = std::str::from_utf8(&octets);
+        prop_assert_eq!(
+            plain.finish().map_err(|e| e.valid_up_to()),
+            whole.map(|_| ()).map_err(|e| e.valid_up_to())
+        );
     }
 }

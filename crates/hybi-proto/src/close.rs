@@ -104,7 +104,11 @@ impl CloseFrame {
     pub const MAX_REASON: usize = 123;
 
     /// Decodes the payload of a Close frame; `None` if it is empty (no code was given).
-    pub(crate) fn decode(payload: &[u8]) -> Result<Option<Self>, Error> {
+    ///
+    /// # Errors
+    /// [`Error::Protocol`] if it is one octet, if the code must not be sent (RFC 6455 §7.4), or if
+    /// the reason is not UTF-8.
+    pub fn decode(payload: &[u8]) -> Result<Option<Self>, Error> {
         let Some((code, reason)) = payload.split_first_chunk::<2>() else {
             if payload.is_empty() {
                 return Ok(None);

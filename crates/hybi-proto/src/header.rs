@@ -1,7 +1,7 @@
 //! [`FrameHeader`]: the 2–14 octets before each payload (RFC 6455 §5.2).
 //!
 //! The only place that knows the bit layout. Which headers are allowed when is not decided here
-//! but in `connection::receive`.
+//! but in `rules`.
 
 use crate::code::ErrorCode;
 use crate::error::Error;
@@ -31,47 +31,57 @@ pub struct FrameHeader {
     pub payload_len: u64,
 }
 
-/// The first two octets of a frame: enough to refuse it before the rest has come.
-#[derive(Clone, Copy)]
-pub(crate) struct HeaderStart(pub(crate) u8, pub(crate) u8);
+/// The first two octets of a frame: enough to refuse it before the rest has come
+/// ([`FrameRules`](crate::FrameRules)).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HeaderStart(pub u8, pub u8);
 
 impl HeaderStart {
-    pub(crate) fn fin(self) -> bool {
+    /// The last frame of its message.
+    #[inline]
+    pub fn fin(self) -> bool {
         self.0 & 0x80 != 0
     }
 
-    pub(crate) fn rsv1(self) -> bool {
+    /// The first frame of a compressed message (RFC 7692 §6).
+    #[inline]
+    pub fn rsv1(self) -> bool {
         self.0 & 0x40 != 0
     }
 
-    pub(crate) fn rsv2_or_rsv3(self) -> bool {
+    /// A bit is set that no extension spoken here gives a meaning.
+    #[inline]
+    pub fn rsv2_or_rsv3(self) -> bool {
         self.0 & 0x30 != 0
     }
 
-    pub(crate) fn opcode_bits(self) -> u8 {
+    /// The four bits of the opcode, reserved or not.
+    #[inline]
+    pub fn opcode_bits(self) -> u8 {
         self.0 & 0x0f
     }
 
     /// True for a text or binary message in one frame, not compressed.
     #[inline]
-    pub(crate) fn is_whole_message(self) -> bool {
+    pub fn is_whole_message(self) -> bool {
         matches!(self.0, 0x81 | 0x82)
     }
 
+    /// The payload is masked.
     #[inline]
-    pub(crate) fn masked(self) -> bool {
+    pub fn masked(self) -> bool {
         self.1 & 0x80 != 0
     }
 
     /// The length of the payload, or 126 or 127 if it follows in 2 or 8 octets.
     #[inline]
-    pub(crate) fn short_len(self) -> u8 {
+    pub fn short_len(self) -> u8 {
         self.1 & 0x7f
     }
 
     /// The length of the whole header.
     #[inline]
-    pub(crate) fn header_len(self) -> usize {
+    pub fn header_len(self) -> usize {
         let extended = match self.short_len() {
             126 => 2,
             127 => 8,

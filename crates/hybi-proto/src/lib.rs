@@ -16,6 +16,7 @@ mod limits;
 mod message;
 mod opcode;
 mod role;
+mod rules;
 pub mod tunnel;
 mod uri;
 
@@ -26,10 +27,11 @@ pub use error::{Error, ErrorDetail};
 pub use extension::{
     Compressor, Decompressor, DeflateOptions, DeflateParams, Extensions, WindowBits,
 };
-pub use header::{FrameHeader, MAX_HEADER_LEN, MaskingKey};
+pub use header::{FrameHeader, HeaderStart, MAX_HEADER_LEN, MaskingKey};
 pub use hybi_bytes::{Utf8Bytes, Utf8Error};
-pub use limits::Limits;
+pub use limits::{Limits, Used};
 pub use message::Message;
 pub use opcode::Opcode;
 pub use role::Role;
+pub use rules::FrameRules;
 pub use uri::Target;

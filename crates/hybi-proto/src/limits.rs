@@ -1,4 +1,7 @@
-//! [`Limits`]: what a peer may make us hold.
+//! [`Limits`]: what a peer may make us hold; [`Used`]: what of it a message has used.
+
+use crate::code::ErrorCode;
+use crate::error::Error;
 
 /// The bounds on what a peer can make this side hold in memory.
 ///
@@ -9,8 +12,8 @@
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
     pub(crate) max_message_size: usize,
-    pub(crate) max_fragments: u32,
-    pub(crate) max_buffered_chunks: u32,
+    max_fragments: u32,
+    max_buffered_chunks: u32,
 }
 
 impl Limits {
@@ -54,4 +57,74 @@ impl Default for Limits {
     fn default() -> Self {
         Limits::new()
     }
+}
+
+/// What one message in progress has used of the [`Limits`].
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Used {
+    /// Octets on the wire, as claimed by the headers so far.
+    claimed: u64,
+    /// Data frames, empty ones included.
+    frames: u32,
+    /// Reads in which they came.
+    chunks: u32,
+}
+
+impl Used {
+    /// Counts a data frame by its header, before its payload comes.
+    ///
+    /// # Errors
+    /// [`Error::Limit`] if the message is now too large or has too many fragments.
+    #[inline]
+    pub fn frame(&mut self, payload_len: u64, limits: &Limits) -> Result<(), Error> {
+        self.claimed = self.claimed.saturating_add(payload_len);
+        self.frames += 1;
+        if self.claimed > limits.max_message_size as u64 {
+            return Err(too_large(limits));
+        }
+        if self.frames > limits.max_fragments { Err(too_many_fragments(limits)) } else { Ok(()) }
+    }
+
+    /// Counts a read that brought a part of the message but not its end.
+    ///
+    /// # Errors
+    /// [`Error::Limit`] if the message came in too many pieces.
+    #[inline]
+    pub fn chunk(&mut self, limits: &Limits) -> Result<(), Error> {
+        self.chunks += 1;
+        if self.chunks > limits.max_buffered_chunks { Err(too_many_chunks(limits)) } else { Ok(()) }
+    }
+}
+
+#[cold]
+fn too_large(limits: &Limits) -> Error {
+    Error::limit(
+        ErrorCode::UnsupportedMessageLength,
+        format!(
+            "message is larger than {} bytes (raise Limits::max_message_size to allow it)",
+            limits.max_message_size
+        ),
+    )
+}
+
+#[cold]
+fn too_many_fragments(limits: &Limits) -> Error {
+    Error::limit(
+        ErrorCode::TooManyBufferedParts,
+        format!(
+            "message has more than {} fragments (raise Limits::max_fragments to allow it)",
+            limits.max_fragments
+        ),
+    )
+}
+
+#[cold]
+fn too_many_chunks(limits: &Limits) -> Error {
+    Error::limit(
+        ErrorCode::TooManyBufferedParts,
+        format!(
+            "message came in more than {} pieces (raise Limits::max_buffered_chunks to allow it)",
+            limits.max_buffered_chunks
+        ),
+    )
 }

@@ -8,7 +8,7 @@ use crate::code::ErrorCode;
 use crate::error::Error;
 use crate::extension::Decompressor;
 use crate::header::{FrameHeader, MaskingKey};
-use crate::limits::Limits;
+use crate::limits::{Limits, Used};
 use crate::message::Message;
 use crate::opcode::Opcode;
 use bytes::{BufMut, Bytes};
@@ -44,12 +44,7 @@ struct Partial {
     committed: usize,
     /// Octets that `buffer` has been given room for.
     reserved: usize,
-    /// Octets on the wire, as claimed by the headers so far.
-    claimed: u64,
-    /// Data frames, empty ones included.
-    frames: u32,
-    /// Pieces in which they came.
-    chunks: u32,
+    used: Used,
 }
 
 impl Assembler {
@@ -81,53 +76,24 @@ impl Assembler {
             self.first =
                 Some(First { text: header.opcode == Opcode::Text, compressed: header.rsv1 });
         }
-        let claimed = match &self.partial {
-            None => header.payload_len,
-            Some(partial) => partial.claimed.saturating_add(header.payload_len),
-        };
-        if claimed > self.limits.max_message_size as u64 {
-            return Err(too_large(&self.limits));
-        }
         match &mut self.partial {
-            None => self.begin_message(header, claimed),
-            Some(partial) => {
-                partial.claimed = claimed;
-                partial.frames += 1;
-                if partial.frames > self.limits.max_fragments {
-                    return Err(Error::limit(
-                        ErrorCode::TooManyBufferedParts,
-                        format!(
-                            "message has more than {} fragments (raise Limits::max_fragments to allow it)",
-                            self.limits.max_fragments
-                        ),
-                    ));
+            Some(partial) => partial.used.frame(header.payload_len, &self.limits),
+            None => {
+                let mut used = Used::default();
+                used.frame(header.payload_len, &self.limits)?;
+                // A whole uncompressed message may arrive at once: `push` decides when it has not.
+                if !header.fin || header.rsv1 {
+                    self.begin_partial(used);
                 }
                 Ok(())
             }
         }
     }
 
-    #[inline]
-    fn begin_message(&mut self, header: &FrameHeader, claimed: u64) -> Result<(), Error> {
-        // A whole uncompressed message may arrive at once: `push` decides when it has not.
-        if header.fin && !header.rsv1 {
-            return Ok(());
-        }
-        self.begin_partial(claimed);
-        Ok(())
-    }
-
-    fn begin_partial(&mut self, claimed: u64) -> &mut Partial {
+    fn begin_partial(&mut self, used: Used) -> &mut Partial {
         let text = self.first.is_some_and(|first| first.text);
         let buffer = if text { PayloadBuffer::text() } else { PayloadBuffer::binary() };
-        self.partial.insert(Box::new(Partial {
-            buffer,
-            committed: 0,
-            reserved: 0,
-            claimed,
-            frames: 1,
-            chunks: 0,
-        }))
+        self.partial.insert(Box::new(Partial { buffer, committed: 0, reserved: 0, used }))
     }
 
     /// Adds a piece of the current frame's payload, of which `remaining` octets are still to
@@ -153,11 +119,13 @@ impl Assembler {
         last: bool,
     ) -> Result<Option<Message>, Error> {
         if self.partial.is_none() {
-            self.begin_partial(piece.octets.len() as u64 + remaining);
+            let mut used = Used::default();
+            used.frame(piece.octets.len() as u64 + remaining, &self.limits)?;
+            self.begin_partial(used);
         }
         let Some(partial) = &mut self.partial else { return Ok(None) };
         if !last {
-            partial.count_chunk(&self.limits)?;
+            partial.used.chunk(&self.limits)?;
         }
         partial.push(piece, remaining)?;
         if last { self.finish() } else { Ok(None) }
@@ -237,7 +205,7 @@ impl Assembler {
     pub(super) fn commit(&mut self, mask: Option<(MaskingKey, usize)>) -> Result<usize, Error> {
         let Some(partial) = &mut self.partial else { return Ok(0) };
         let written = partial.buffer.len() - partial.committed;
-        partial.count_chunk(&self.limits)?;
+        partial.used.chunk(&self.limits)?;
         partial.buffer.commit(mask).map_err(invalid_utf8)?;
         partial.committed = partial.buffer.len();
         Ok(written)
@@ -245,20 +213,6 @@ impl Assembler {
 }
 
 impl Partial {
-    fn count_chunk(&mut self, limits: &Limits) -> Result<(), Error> {
-        self.chunks += 1;
-        if self.chunks <= limits.max_buffered_chunks {
-            return Ok(());
-        }
-        Err(Error::limit(
-            ErrorCode::TooManyBufferedParts,
-            format!(
-                "message came in more than {} pieces (raise Limits::max_buffered_chunks to allow it)",
-                limits.max_buffered_chunks
-            ),
-        ))
-    }
-
     fn push(&mut self, piece: Piece<'_>, remaining: u64) -> Result<(), Error> {
         self.grow(piece.octets.len(), remaining);
         match piece.mask {
@@ -307,16 +261,5 @@ fn invalid_utf8(error: Utf8Error) -> Error {
     Error::protocol(
         ErrorCode::InvalidUtf8,
         format!("text message is not valid UTF-8 at byte {} (RFC 6455 §8.1)", error.valid_up_to()),
-    )
-}
-
-#[cold]
-fn too_large(limits: &Limits) -> Error {
-    Error::limit(
-        ErrorCode::UnsupportedMessageLength,
-        format!(
-            "message is larger than {} bytes (raise Limits::max_message_size to allow it)",
-            limits.max_message_size
-        ),
     )
 }

@@ -1,19 +1,18 @@
 //! [`Receiver`]: octets become frames, and frames events.
 //!
-//! Here the rules for single frames are kept (RFC 6455 §5.1, §5.2, §5.5); messages are put together
-//! in `assemble`. A receiver takes every octet it is given, so that nobody has to keep a partial
+//! Which frame is allowed when is said in [`FrameRules`]; messages are put together in `assemble`. A receiver takes every octet it is given, so that nobody has to keep a partial
 //! header for it, and it never answers: that is the sender's part.
 
 use super::assemble::{Assembler, whole};
 use super::event::Event;
 use crate::close::CloseFrame;
-use crate::code::ErrorCode;
 use crate::error::Error;
 use crate::extension::Decompressor;
-use crate::header::{FrameHeader, HeaderStart, MAX_HEADER_LEN, MaskingKey, invalid_opcode};
+use crate::header::{FrameHeader, HeaderStart, MAX_HEADER_LEN, MaskingKey};
 use crate::limits::Limits;
 use crate::opcode::Opcode;
 use crate::role::Role;
+use crate::rules::FrameRules;
 use bytes::{BufMut, Bytes};
 
 /// The longest payload of a control frame (RFC 6455 §5.5).
@@ -22,9 +21,7 @@ const MAX_CONTROL_PAYLOAD: usize = 125;
 /// The receiving half of a connection: octets in, events out.
 #[derive(Debug)]
 pub struct Receiver {
-    role: Role,
-    /// RSV1 may mark compressed messages.
-    compression: bool,
+    rules: FrameRules,
     state: State,
     /// The first octets of a control payload that is still arriving.
     #[expect(clippy::box_collection, reason = "a connection at rest is small")]
@@ -81,8 +78,7 @@ pub(super) struct Piece<'a> {
 impl Receiver {
     pub(crate) fn new(role: Role, limits: Limits, deflate: Option<Box<Decompressor>>) -> Self {
         Receiver {
-            role,
-            compression: deflate.is_some(),
+            rules: FrameRules { role, compression: deflate.is_some() },
             state: BETWEEN_FRAMES,
             control: None,
             assembler: Assembler::new(limits, deflate),
@@ -139,7 +135,7 @@ impl Receiver {
         }
         let [first, second, ..] = *input else { return None };
         let start = HeaderStart(first, second);
-        if !start.is_whole_message() || start.masked() != (self.role == Role::Server) {
+        if !start.is_whole_message() || start.masked() != (self.rules.role == Role::Server) {
             return None;
         }
         let Ok(Some((header, header_len))) = FrameHeader::decode(input) else { return None };
@@ -266,78 +262,8 @@ impl Receiver {
         Ok(None)
     }
 
-    /// Refuses a frame by its first two octets; in the order of `ws`, so that the codes agree.
     fn check(&self, start: HeaderStart) -> Result<(), Error> {
-        let unexpected_rsv1 =
-            || Error::protocol(ErrorCode::UnexpectedRsv1, "RSV1 must be clear (RFC 6455 §5.2)");
-        if start.rsv2_or_rsv3() {
-            return Err(Error::protocol(
-                ErrorCode::UnexpectedRsv23,
-                "RSV2 and RSV3 must be clear (RFC 6455 §5.2)",
-            ));
-        }
-        if start.rsv1() && !self.compression {
-            return Err(unexpected_rsv1());
-        }
-        let bits = start.opcode_bits();
-        match Opcode::from_bits(bits) {
-            Some(Opcode::Continuation) => {
-                // RFC 7692 §6.1: RSV1 is set on the first frame of a message only.
-                if start.rsv1() {
-                    return Err(unexpected_rsv1());
-                }
-                if !self.assembler.in_progress() {
-                    return Err(Error::protocol(
-                        ErrorCode::InvalidOpcode,
-                        "continuation frame without a message to continue (RFC 6455 §5.4)",
-                    ));
-                }
-            }
-            Some(Opcode::Text | Opcode::Binary) => {
-                if self.assembler.in_progress() {
-                    return Err(Error::protocol(
-                        ErrorCode::InvalidOpcode,
-                        "a new message began inside a fragmented one (RFC 6455 §5.4)",
-                    ));
-                }
-            }
-            Some(opcode) => {
-                if !start.fin() {
-                    return Err(Error::protocol(
-                        ErrorCode::ExpectedFin,
-                        "a control frame must not be fragmented (RFC 6455 §5.5)",
-                    ));
-                }
-                if start.rsv1() {
-                    return Err(unexpected_rsv1());
-                }
-                let len = start.short_len();
-                if len > 125 {
-                    return Err(Error::protocol(
-                        ErrorCode::InvalidControlPayloadLength,
-                        "control frame payload is longer than 125 bytes (RFC 6455 §5.5)",
-                    ));
-                }
-                if opcode == Opcode::Close && len == 1 {
-                    return Err(Error::protocol(
-                        ErrorCode::InvalidControlPayloadLength,
-                        "close frame payload is 1 byte; it must be empty or at least 2 (RFC 6455 §5.5.1)",
-                    ));
-                }
-            }
-            None => return Err(invalid_opcode(bits)),
-        }
-        match (self.role, start.masked()) {
-            (Role::Server, false) => Err(Error::protocol(
-                ErrorCode::ExpectedMask,
-                "a client must mask its frames (RFC 6455 §5.1)",
-            )),
-            (Role::Client, true) => Err(Error::protocol(
-                ErrorCode::UnexpectedMask,
-                "a server must not mask its frames (RFC 6455 §5.1)",
-            )),
-            _ => Ok(()),
-        }
+        self.rules.check(start, self.assembler.in_progress())
     }
 
     /// Takes what there is of the payload of `frame`.
@@ -381,7 +307,7 @@ impl Receiver {
 
     #[inline]
     fn mask(&self, frame: &Frame) -> Option<(MaskingKey, usize)> {
-        match self.role {
+        match self.rules.role {
             Role::Server => Some((frame.key, frame.offset.into())),
             Role::Client => None,
         }
