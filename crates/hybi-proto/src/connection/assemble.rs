@@ -187,7 +187,7 @@ impl Assembler {
         if last {
             return Ok((taken, self.finish()?));
         }
-        partial.count_chunk(&self.limits)?;
+        partial.used.chunk(&self.limits)?;
         Ok((taken, None))
     }
 
