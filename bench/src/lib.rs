@@ -3,6 +3,8 @@
 //! Nothing here depends on a WebSocket library: what is sent is prepared before the clock starts, and what comes back
 //! is counted. `src/bin/bench.rs` runs the table, `src/bin/load.rs` loads one server by hand.
 
+#![forbid(unsafe_code)]
+
 pub mod cells;
 pub mod cli;
 pub mod frames;

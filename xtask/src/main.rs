@@ -5,6 +5,8 @@
 mod conformance;
 mod errors;
 mod interop;
+mod linear;
+mod rules;
 mod shell;
 mod test;
 
@@ -23,6 +25,10 @@ cargo xtask conformance [OPTIONS]    the Autobahn|Testsuite against our server a
 cargo xtask interop [PAIR]...         our server and our client with others: ws-client, ws-server,
                                      websockets-client, websockets-server, curl, chromium
 cargo xtask errors [--check]         write docs/ERRORS.md from the table of codes, or compare it
+cargo xtask linear                   parsing takes time in proportion to the input, by counted
+                                     instructions (valgrind)
+cargo xtask rules                    every threat has its test, `unsafe` is in its rooms, licences and
+                                     sources of the dependencies are allowed
 
 With CI=true, what has to be skipped is a failure.";
 
@@ -37,6 +43,8 @@ fn main() -> ExitCode {
         "conformance" => conformance::command(options),
         "interop" => interop::command(options),
         "errors" => errors::command(options),
+        "linear" => linear::command(options),
+        "rules" => rules::command(options),
         "help" | "--help" | "-h" => {
             println!("{USAGE}");
             Ok(())

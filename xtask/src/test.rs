@@ -5,6 +5,8 @@
 use crate::conformance::{self, Extent};
 use crate::errors;
 use crate::interop;
+use crate::linear;
+use crate::rules;
 use crate::shell::{self, Verdict};
 use std::time::{Duration, Instant};
 
@@ -32,6 +34,8 @@ const STEPS: &[Step] = &[
         quick: true,
         run: |_| errors::check().map(|()| Verdict::Passed),
     },
+    Step { name: "rules", quick: true, run: |_| rules::check().map(|()| Verdict::Passed) },
+    Step { name: "linear parsing", quick: false, run: |_| linear::step() },
     Step { name: "conformance", quick: true, run: conformance::step },
     Step { name: "interop", quick: false, run: |_| interop::step() },
 ];

@@ -6,4 +6,13 @@
  */
 'use strict';
 
-module.exports = {};
+module.exports = {
+  'shape: import gives a default and names': {
+    reason: 'The default export of the ES module has the same statics as what require() gives; that of `ws` lacks them.',
+    ours: [
+      'PerMessageDeflate,Receiver,Sender,WebSocket,WebSocketServer,createWebSocketStream,default,extension,subprotocol\n' +
+        'true function function\n' +
+        'WebSocket function function'
+    ]
+  }
+};

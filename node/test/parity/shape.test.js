@@ -61,12 +61,15 @@ behaviour('shape: constants', async (t) => {
 
   for (const name of ['CONNECTING', 'OPEN', 'CLOSING', 'CLOSED']) {
     t.log(name, t.impl.WebSocket[name], t.impl.WebSocket.prototype[name], ws[name]);
-    t.try('assignment', () => {
-      t.impl.WebSocket[name] = 7;
-    });
-    t.try('assignment', () => {
-      ws[name] = 7;
-    });
+    // The text of the error has the source of the class in it.
+    for (const object of [t.impl.WebSocket, ws]) {
+      try {
+        object[name] = 7;
+        t.log('assigned');
+      } catch (error) {
+        t.log(error.name);
+      }
+    }
   }
 });
 

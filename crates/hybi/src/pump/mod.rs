@@ -152,6 +152,14 @@ impl Shared {
         self.subprotocol.as_deref()
     }
 
+    /// When a closing handshake that begins now has taken too long.
+    fn close_deadline(&self) -> Instant {
+        let now = Instant::now().into_std();
+        let mut deadlines = self.options.deadlines(now);
+        deadlines.closing(now);
+        Instant::from_std(deadlines.next().unwrap_or(now))
+    }
+
     /// The address of the peer, over TCP.
     pub(crate) fn peer_addr(&self) -> Option<SocketAddr> {
         lock(&self.io).peer_addr()

@@ -213,13 +213,9 @@ impl Shared {
         receive: &mut Receive,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Event, Error>>> {
-        let timer = receive.close_timer.get_or_insert_with(|| {
-            let now = Instant::now().into_std();
-            let mut deadlines = self.options.deadlines(now);
-            deadlines.closing(now);
-            let at = deadlines.next().unwrap_or(now);
-            Box::pin(tokio::time::sleep_until(Instant::from_std(at)))
-        });
+        let timer = receive
+            .close_timer
+            .get_or_insert_with(|| Box::pin(tokio::time::sleep_until(self.close_deadline())));
         ready!(timer.as_mut().poll(cx));
         let error = Error::timeout(
             ErrorCode::PeerTimeout,

@@ -19,6 +19,7 @@ use std::pin::{Pin, pin};
 use std::sync::{Arc, MutexGuard};
 use std::task::{Context, Poll, Waker, ready};
 use tokio::io::AsyncWrite;
+use tokio::time::Sleep;
 
 /// Slices handed to one vectored write.
 const SLICES: usize = 64;
@@ -55,7 +56,8 @@ impl Shared {
             return;
         }
         turn.has_task = true;
-        let drain = Drain { shared: self.clone(), turn, done: false };
+        let drain =
+            Drain { shared: self.clone(), turn, patience: None, unwanted: false, done: false };
         match tokio::runtime::Handle::try_current() {
             Ok(runtime) => drop(runtime.spawn(drain)),
             // Without a runtime nobody can wait for the transport: dropping it fails the connection.
@@ -119,6 +121,11 @@ impl Shared {
             };
             match ready!(written)? {
                 0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                // The stream may be anybody's; what it did take nobody knows.
+                written if written > turn.outgoing.remaining() => {
+                    let what = "the stream says that it wrote more than it was given";
+                    return Poll::Ready(Err(io::Error::other(what)));
+                }
                 written => turn.outgoing.advance(written),
             }
         }
@@ -162,7 +169,31 @@ pub(super) fn yield_to_others(cx: &mut Context<'_>) {
 struct Drain {
     shared: Arc<Shared>,
     turn: Turn,
+    /// Runs for the time of the closing handshake, again and again while the transport is full.
+    patience: Option<Pin<Box<Sleep>>>,
+    /// The connection was closing, or held by nobody else, when it last ran out.
+    unwanted: bool,
     done: bool,
+}
+
+impl Drain {
+    /// Ready when the peer has had its time to read what is left: once the connection is closing, or
+    /// nobody holds it any more, nobody else would ever give it up.
+    fn poll_patience(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        loop {
+            let shared = &self.shared;
+            let patience = self
+                .patience
+                .get_or_insert_with(|| Box::pin(tokio::time::sleep_until(shared.close_deadline())));
+            ready!(patience.as_mut().poll(cx));
+            let unwanted = Arc::strong_count(shared) == 1 || !lock(&shared.send).sender.is_open();
+            if unwanted && self.unwanted {
+                return Poll::Ready(());
+            }
+            self.unwanted = unwanted;
+            patience.as_mut().reset(shared.close_deadline());
+        }
+    }
 }
 
 impl Future for Drain {
@@ -179,7 +210,14 @@ impl Future for Drain {
             }
             send.trouble.get_or_insert_default().drain = Some(cx.waker().clone());
         }
-        ready!(this.shared.poll_turn(cx, &mut this.turn));
+        if this.shared.poll_turn(cx, &mut this.turn).is_pending() {
+            ready!(this.poll_patience(cx));
+            lock(&this.shared.send).fail(Error::timeout(
+                ErrorCode::PeerTimeout,
+                "the peer did not read the last octets in time (see Options::close_timeout)",
+            ));
+            this.shared.give_up();
+        }
         this.done = true;
         Poll::Ready(())
     }
