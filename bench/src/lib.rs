@@ -6,12 +6,16 @@
 #![forbid(unsafe_code)]
 
 pub mod cells;
+pub mod certificate;
 pub mod cli;
+pub mod client;
+pub mod documents;
 pub mod frames;
 pub mod load;
 pub mod machine;
 pub mod measure;
 pub mod report;
+pub mod results;
 pub mod servers;
 
 /// What every fallible function here returns: a bench stops at its first error and says it.

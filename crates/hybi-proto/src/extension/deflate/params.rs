@@ -330,6 +330,27 @@ pub struct DeflateParams {
 }
 
 impl DeflateParams {
+    /// The same agreement but for what `sender` sends: for a driver that negotiates by itself, as
+    /// the npm package does.
+    pub const fn with(
+        mut self,
+        sender: Role,
+        no_context_takeover: bool,
+        max_window_bits: WindowBits,
+    ) -> Self {
+        match sender {
+            Role::Client => {
+                self.client_no_context_takeover = no_context_takeover;
+                self.client_max_window_bits = max_window_bits;
+            }
+            Role::Server => {
+                self.server_no_context_takeover = no_context_takeover;
+                self.server_max_window_bits = max_window_bits;
+            }
+        }
+        self
+    }
+
     /// Whether this side compresses each message on its own.
     pub const fn no_context_takeover(&self, sender: Role) -> bool {
         match sender {
@@ -703,6 +724,17 @@ mod tests {
                 assert_eq!(client.confirm(&response).unwrap(), agreed, "{response}");
             }
         }
+    }
+
+    #[test]
+    fn an_agreement_can_be_made_for_each_direction() {
+        let params = DeflateParams::default().with(Role::Client, true, bits(9));
+        assert!(params.no_context_takeover(Role::Client));
+        assert_eq!(params.max_window_bits(Role::Client), bits(9));
+        assert!(!params.no_context_takeover(Role::Server));
+        let params = params.with(Role::Server, true, bits(12));
+        assert_eq!(params.max_window_bits(Role::Server), bits(12));
+        assert_eq!(params.max_window_bits(Role::Client), bits(9));
     }
 
     #[test]
