@@ -101,17 +101,32 @@ for (const [{ prototype }, fields] of [
   for (const field of fields) Object.defineProperty(prototype, field, { enumerable: true });
 }
 
-/** How the arguments of an emitted event become an event object; `ws` is the WebSocket. */
-const EVENTS = {
-  open: () => new Event('open'),
-  message: (ws, data, isBinary) => new MessageEvent('message', { data: isBinary ? data : data.toString() }),
-  error: (ws, error) => new ErrorEvent('error', { error, message: error.message }),
-  close: (ws, code, reason) =>
-    new CloseEvent('close', {
-      code,
-      reason: reason.toString(),
-      wasClean: ws._closeFrameReceived && ws._closeFrameSent
-    })
+/** Calls a listener with an event whose target is `ws`. */
+function call(listener, ws, event) {
+  setTarget(event, ws);
+  if (typeof listener === 'object' && listener.handleEvent) listener.handleEvent(event);
+  else listener.call(ws, event);
+}
+
+/** What listens to the emitter for a listener of each type: it makes the arguments an event object. */
+const LISTENERS = {
+  open: (listener) =>
+    function onOpen() {
+      call(listener, this, new Event('open'));
+    },
+  message: (listener) =>
+    function onMessage(data, isBinary) {
+      call(listener, this, new MessageEvent('message', { data: isBinary ? data : data.toString() }));
+    },
+  error: (listener) =>
+    function onError(error) {
+      call(listener, this, new ErrorEvent('error', { error, message: error.message }));
+    },
+  close: (listener) =>
+    function onClose(code, reason) {
+      const wasClean = this._closeFrameReceived && this._closeFrameSent;
+      call(listener, this, new CloseEvent('close', { code, reason: reason.toString(), wasClean }));
+    }
 };
 
 /** The methods that a `WebSocket` borrows. */
@@ -127,14 +142,9 @@ const EventTarget = {
     const attribute = Boolean(options[kForOnEventAttribute]);
     const known = (listener) => listener[kListener] === handler && !listener[kForOnEventAttribute];
     if (!attribute && this.listeners(type).some(known)) return;
-    if (!Object.hasOwn(EVENTS, type)) return;
+    if (!Object.hasOwn(LISTENERS, type)) return;
 
-    const create = EVENTS[type];
-    const listener = function (first, second) {
-      const event = setTarget(create(this, first, second), this);
-      if (typeof handler === 'object' && handler.handleEvent) handler.handleEvent(event);
-      else handler.call(this, event);
-    };
+    const listener = LISTENERS[type](handler);
     listener[kForOnEventAttribute] = attribute;
     listener[kListener] = handler;
 

@@ -28,7 +28,6 @@ const DEFAULTS = {
   clientTracking: true,
   closeTimeout: CLOSE_TIMEOUT,
   handleProtocols: null,
-  heartbeat: null,
   host: null,
   maxBufferedChunks: 256 * 1024,
   maxFragments: 16 * 1024,
@@ -175,15 +174,15 @@ class WebSocketServer extends EventEmitter {
     const key = request.headers['sec-websocket-key'];
     const complete = () =>
       this.completeUpgrade(offer.extensions, key, offer.protocols, request, socket, head, callback);
-    const { verifyClient } = this.options;
-    if (!verifyClient) {
+    const { options } = this;
+    if (!options.verifyClient) {
       complete();
-    } else if (verifyClient.length === 2) {
-      verifyClient(infoOf(request), (verified, status, message, headers) => {
+    } else if (options.verifyClient.length === 2) {
+      options.verifyClient(infoOf(request), (verified, status, message, headers) => {
         if (verified) complete();
         else abortHandshake(socket, status || 401, message, headers);
       });
-    } else if (verifyClient(infoOf(request))) {
+    } else if (options.verifyClient(infoOf(request))) {
       complete();
     } else {
       abortHandshake(socket, 401);
@@ -227,7 +226,14 @@ class WebSocketServer extends EventEmitter {
 
     socket.write(`${headers.join('\r\n')}\r\n\r\n`);
     socket.removeListener('error', destroyIt);
-    ws.setSocket(socket, head, this.options);
+    const { allowSynchronousEvents, maxBufferedChunks, maxFragments, maxPayload, skipUTF8Validation } = this.options;
+    ws.setSocket(socket, head, {
+      allowSynchronousEvents,
+      maxBufferedChunks,
+      maxFragments,
+      maxPayload,
+      skipUTF8Validation
+    });
     if (this.clients) track(this, ws);
     callback(ws, request);
   }
