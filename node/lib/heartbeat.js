@@ -18,7 +18,9 @@ const LONGEST = 2 ** 31 - 1;
  */
 function heartbeatInterval(option) {
   if (option === undefined || option === null || option === false) return 0;
-  const interval = typeof option === 'number' ? option : (option.interval ?? INTERVAL);
+  let interval = option;
+  if (option === true) interval = INTERVAL;
+  else if (typeof option === 'object') interval = option.interval ?? INTERVAL;
   if (typeof interval !== 'number' || !(interval > 0) || interval > LONGEST) {
     throw new TypeError(
       `The "heartbeat" interval must be a number of milliseconds between 1 and ${LONGEST}, not ${interval}`
