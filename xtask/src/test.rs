@@ -2,6 +2,7 @@
 //!
 //! A new check is one more entry of [`STEPS`].
 
+use crate::bench;
 use crate::conformance::{self, Extent};
 use crate::errors;
 use crate::interop;
@@ -38,6 +39,7 @@ const STEPS: &[Step] = &[
     Step { name: "rules", quick: true, run: |_| rules::check().map(|()| Verdict::Passed) },
     Step { name: "linear parsing", quick: false, run: |_| linear::step() },
     Step { name: "loom", quick: false, run: |_| sound::loom_step() },
+    Step { name: "instructions of the codec", quick: false, run: |_| bench::step() },
     Step { name: "conformance", quick: true, run: conformance::step },
     Step { name: "interop", quick: false, run: |_| interop::step() },
 ];
