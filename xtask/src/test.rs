@@ -9,6 +9,7 @@ use crate::interop;
 use crate::linear;
 use crate::rules;
 use crate::shell::{self, Verdict};
+use crate::sound;
 use std::time::{Duration, Instant};
 
 /// One line of the table.
@@ -38,6 +39,7 @@ const STEPS: &[Step] = &[
     Step { name: "rules", quick: true, run: |_| rules::check().map(|()| Verdict::Passed) },
     Step { name: "features of hybi", quick: false, run: |_| features::step() },
     Step { name: "linear parsing", quick: false, run: |_| linear::step() },
+    Step { name: "loom", quick: false, run: |_| sound::loom_step() },
     Step { name: "conformance", quick: true, run: conformance::step },
     Step { name: "interop", quick: false, run: |_| interop::step() },
 ];
