@@ -138,11 +138,30 @@ impl Receiver {
 
     #[inline(never)]
     fn receive_any(&mut self, input: &mut &[u8]) -> Result<Option<Event>, Error> {
-        let result = self.next_event(input);
+        let mut result = self.next_event(input);
+        if let Ok(None) = result {
+            result = Ok(self.assembler.piece_if_any());
+        }
         if matches!(result, Err(_) | Ok(Some(Event::Close(_)))) {
             self.finish();
         }
         result
+    }
+
+    /// Hands messages out in pieces from here on ([`Event::Piece`]; one that has come at once may
+    /// still be an [`Event::Message`]), or whole again.
+    ///
+    /// What has come of a message so far is its first piece: call [`receive`](Self::receive), also
+    /// without octets, before more is read. The [`Limits`] of messages do not apply to pieces, since
+    /// none is kept. Switching back in the middle of a message of which a piece has been handed out
+    /// drops the rest of it: it is still checked, and then forgotten.
+    pub fn set_in_pieces(&mut self, on: bool) {
+        self.assembler.set_in_pieces(on);
+    }
+
+    /// True if messages are handed out in pieces.
+    pub fn is_in_pieces(&self) -> bool {
+        self.assembler.in_pieces
     }
 
     /// True once a Close frame or an error has ended the stream of events.
@@ -174,6 +193,12 @@ impl Receiver {
                     return Ok(None);
                 }
                 State::Header { len, .. } => {
+                    if input.first().is_some_and(|octet| octet & 0x08 != 0) {
+                        // A control frame does not overtake what came of a message before it.
+                        if let Some(piece) = self.assembler.piece_if_any() {
+                            return Ok(Some(piece));
+                        }
+                    }
                     let Some(header) = self.next_header(len, input)? else { return Ok(None) };
                     if !header.opcode.is_control() {
                         self.assembler.begin_frame(&header)?;
@@ -240,6 +265,8 @@ impl Receiver {
     #[inline]
     fn payload(&mut self, mut frame: Frame, input: &mut &[u8]) -> Result<Option<Event>, Error> {
         let here = usize::try_from(frame.remaining).unwrap_or(usize::MAX).min(input.len());
+        let here =
+            if frame.opcode.is_control() { here } else { here.min(self.assembler.at_once()) };
         let (octets, rest) = input.split_at(here);
         *input = rest;
         let piece = Piece { octets, mask: self.mask(&frame) };
@@ -250,8 +277,7 @@ impl Receiver {
         if frame.opcode.is_control() {
             return self.control(frame.opcode, piece, frame_ends);
         }
-        let message = self.assembler.push(piece, frame.remaining, frame_ends && frame.fin)?;
-        Ok(message.map(Event::Message))
+        self.assembler.push(piece, frame.remaining, frame_ends && frame.fin)
     }
 
     #[inline]
@@ -319,11 +345,11 @@ impl Receiver {
         frame.advance(self.assembler.commit(mask)?);
         if frame.remaining > 0 {
             self.state = frame.waiting();
-            return Ok(None);
+            return Ok(self.assembler.piece_if_any());
         }
         self.state = BETWEEN_FRAMES;
         let nothing = Piece { octets: &[], mask: None };
-        Ok(self.assembler.push(nothing, 0, frame.fin)?.map(Event::Message))
+        self.assembler.push(nothing, 0, frame.fin)
     }
 }
 

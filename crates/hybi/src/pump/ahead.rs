@@ -103,6 +103,11 @@ impl Shared {
                 heartbeat.received();
                 return;
             }
+            if receiver.is_in_pieces() && chunk.is_some() {
+                // Pieces wait as octets: whoever asked for them may still want the message whole.
+                heartbeat.received();
+                return;
+            }
             let Some(octets) = chunk else {
                 *chunk = self.read_ahead();
                 if chunk.is_none() {

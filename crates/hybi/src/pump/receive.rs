@@ -33,6 +33,12 @@ impl Shared {
                 return Poll::Ready(self.settle(receive, end).map(Some));
             }
         }
+        if receive.receiver.is_in_pieces() && receive.chunk.is_none() {
+            // What had come of a message before it was asked for in pieces.
+            if let Some(result) = receive.receiver.receive(&mut &[][..]).transpose() {
+                return Poll::Ready(self.settle(receive, result).map(Some));
+            }
+        }
         loop {
             if let Some(chunk) = &mut receive.chunk {
                 let mut input = chunk.filled();
@@ -68,6 +74,11 @@ impl Shared {
         }
     }
 
+    /// Lets messages come in pieces, or whole again; the rest of one that was begun is dropped then.
+    pub(crate) fn set_in_pieces(&self, on: bool) {
+        lock(&self.receive).receiver.set_in_pieces(on);
+    }
+
     /// Queues what the protocol answers to an event or an error by itself.
     #[inline]
     fn settle(
@@ -76,7 +87,7 @@ impl Shared {
         result: Result<Event, hybi_proto::Error>,
     ) -> Result<Event, Error> {
         match result {
-            Ok(event @ (Event::Message(_) | Event::Pong(_))) => {
+            Ok(event @ (Event::Message(_) | Event::Piece { .. } | Event::Pong(_))) => {
                 if let Some(heartbeat) = &mut receive.heartbeat {
                     let now = Instant::now().into_std();
                     match &event {
