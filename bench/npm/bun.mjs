@@ -1,11 +1,10 @@
 // Echo or broadcast on Bun.serve.
-const [address, mode] = process.argv.slice(2);
-const [hostname, port] = address.split(':');
-const broadcasts = mode === '--broadcast';
+import { host, port, broadcasts, tls } from './arguments.mjs';
 
 const server = Bun.serve({
-  hostname,
-  port: Number(port),
+  hostname: host,
+  port,
+  tls,
   fetch(request, server) {
     if (server.upgrade(request)) return undefined;
     return new Response('not a WebSocket handshake', { status: 426 });

@@ -78,6 +78,13 @@ fn frame(payload: Payload, body: &[u8], mask: Option<[u8; 4]>) -> Vec<u8> {
     frame
 }
 
+/// Encodes a masked frame whose payload is compressed already (RFC 7692 §6: RSV1 says so).
+pub fn compressed_frame(payload: Payload, compressed: &[u8]) -> Vec<u8> {
+    let mut frame = frame(payload, compressed, Some(MASKING_KEY));
+    frame[0] |= 0x40;
+    frame
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

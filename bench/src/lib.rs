@@ -3,13 +3,19 @@
 //! Nothing here depends on a WebSocket library: what is sent is prepared before the clock starts, and what comes back
 //! is counted. `src/bin/bench.rs` runs the table, `src/bin/load.rs` loads one server by hand.
 
+#![forbid(unsafe_code)]
+
 pub mod cells;
+pub mod certificate;
 pub mod cli;
+pub mod client;
+pub mod documents;
 pub mod frames;
 pub mod load;
 pub mod machine;
 pub mod measure;
 pub mod report;
+pub mod results;
 pub mod servers;
 
 /// What every fallible function here returns: a bench stops at its first error and says it.

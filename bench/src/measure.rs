@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use crate::Result;
 use crate::cells::Workload;
 use crate::frames::{Exchange, Payload, Peer};
-use crate::load::{Broadcast, Echo, Handshakes, Load};
+use crate::load::{Broadcast, Compressed, Echo, Handshakes, Load, Script, Target};
 use crate::machine::{CpuClock, proportional_set_size, run_queue_delay, stolen_ticks};
 use crate::servers::Running;
 
@@ -13,6 +13,11 @@ use crate::servers::Running;
 const REST: Duration = Duration::from_millis(30);
 /// How long a server may take to come to rest.
 const SETTLE: Duration = Duration::from_secs(10);
+
+/// Messages on the first compressed connection that are compared with what they must be.
+const COMPARED: usize = 8;
+/// Messages of 1 KiB that are more than the largest window.
+const FILLS_THE_WINDOW: usize = 36;
 
 /// What one server did in one round.
 #[derive(Debug, Clone, Copy)]
@@ -38,12 +43,19 @@ pub struct Work {
     pub kept_waiting: Duration,
     /// Time taken away from the whole machine, in ticks of 10 ms.
     pub stolen_ticks: u64,
+    /// Octets of all that came back, where they are not the same for every server.
+    pub wire: Option<u64>,
 }
 
 impl Work {
     /// CPU time of the server per unit, in microseconds.
     pub fn cost(&self) -> f64 {
         self.server.as_secs_f64() * 1e6 / self.units.max(1) as f64
+    }
+
+    /// Octets that came back per unit, frame headers included.
+    pub fn wire_per_unit(&self) -> Option<f64> {
+        Some(self.wire? as f64 / self.units.max(1) as f64)
     }
 
     /// Units per second of wall time.
@@ -83,37 +95,57 @@ pub struct Timing {
 /// The server failed the load, or does not come to rest.
 pub fn measure(
     server: &Running,
+    target: &Target,
     peer: Peer,
     workload: &Workload,
     timing: Timing,
 ) -> Result<Sample> {
-    let address = server.address();
     let sample = match *workload {
         Workload::Echo { payload, size, connections, in_flight } => {
             let exchange = Exchange::new(peer, payload, size);
-            let mut load = Echo::open(address, &exchange, connections, in_flight)?;
+            let mut load = Echo::open(target, &exchange, connections, in_flight)?;
             load.start()?;
-            work(server, &mut load, timing)?
+            Sample::Work(work(server, &mut load, timing)?)
+        }
+        Workload::Compressed { size, connections } => {
+            let mut load = Compressed::open(target, Script::new(size)?, connections, COMPARED)?;
+            load.start()?;
+            load.run(timing.warm_up)?;
+            let before = load.wire();
+            let mut sample = work(server, &mut load, Timing { warm_up: Duration::ZERO, ..timing })?;
+            sample.wire = Some(load.wire() - before);
+            Sample::Work(sample)
         }
         Workload::Broadcast { size, receivers, in_flight } => {
             let exchange = Exchange::new(peer, Payload::Binary, size);
-            let mut load = Broadcast::open(address, &exchange, receivers, in_flight)?;
+            let mut load = Broadcast::open(target, &exchange, receivers, in_flight)?;
             settle(server)?;
             load.start()?;
-            work(server, &mut load, timing)?
+            Sample::Work(work(server, &mut load, timing)?)
         }
         Workload::Handshakes { at_once } => {
-            work(server, &mut Handshakes::new(address, at_once), timing)?
+            Sample::Work(work(server, &mut Handshakes::new(target.clone(), at_once), timing)?)
         }
-        Workload::Idle { connections } => idle(server, peer, connections)?,
+        Workload::Idle { connections } => {
+            let exchange = Exchange::new(peer, Payload::Binary, 32);
+            idle(server, connections, |count| Echo::open(target, &exchange, count, 1))?
+        }
+        Workload::IdleCompressed { connections } => idle(server, connections, |count| {
+            Compressed::open(target, Script::new(1024)?, count, FILLS_THE_WINDOW)
+        })?,
+        Workload::Connect | Workload::ClientEcho { .. } => {
+            return Err("a client is not measured as a server".into());
+        }
     };
     // The next measurement must not pay for what is left of this one.
     settle(server)?;
     Ok(sample)
 }
 
-fn work(server: &Running, load: &mut impl Load, timing: Timing) -> Result<Sample> {
-    load.run(timing.warm_up)?;
+fn work(server: &Running, load: &mut impl Load, timing: Timing) -> Result<Work> {
+    if timing.warm_up > Duration::ZERO {
+        load.run(timing.warm_up)?;
+    }
     let own = CpuClock::of_this_thread();
     let process = CpuClock::of_process(server.pid())?;
     let kept_waiting = || -> Result<(Duration, Duration)> {
@@ -126,24 +158,28 @@ fn work(server: &Running, load: &mut impl Load, timing: Timing) -> Result<Sample
     let (after, own_after) = (process.read()?, own.read()?);
     let (elapsed, waited_after) = (started.elapsed(), kept_waiting()?);
 
-    Ok(Sample::Work(Work {
+    Ok(Work {
         units,
         elapsed,
         server: after - before,
         load: own_after - own_before,
         kept_waiting: (waited_after.0 - waited.0).max(waited_after.1 - waited.1),
         stolen_ticks: stolen_ticks()? - stolen,
-    }))
+        wire: None,
+    })
 }
 
-/// The growth of the proportional set size from one connection to many, each of which has echoed one message.
-fn idle(server: &Running, peer: Peer, connections: usize) -> Result<Sample> {
-    let exchange = Exchange::new(peer, Payload::Binary, 32);
+/// The growth of the proportional set size from one connection to many.
+fn idle<L>(
+    server: &Running,
+    connections: usize,
+    open: impl Fn(usize) -> Result<L>,
+) -> Result<Sample> {
     // One connection before the baseline: the code that serves it is then in memory and does not count.
-    let _first = Echo::open(server.address(), &exchange, 1, 1)?;
+    let _first = open(1)?;
     settle(server)?;
     let before = proportional_set_size(server.pid())?;
-    let _idle = Echo::open(server.address(), &exchange, connections, 1)?;
+    let _idle = open(connections)?;
     settle(server)?;
     let after = proportional_set_size(server.pid())?;
     Ok(Sample::Idle((after as f64 - before as f64) / connections as f64))

@@ -23,10 +23,13 @@ pub struct Series {
 
 /// A median and the range around it.
 #[derive(Debug, Clone, Copy, PartialEq)]
-struct Spread {
-    median: f64,
-    min: f64,
-    max: f64,
+pub struct Spread {
+    /// The median.
+    pub median: f64,
+    /// The smallest.
+    pub min: f64,
+    /// The largest.
+    pub max: f64,
 }
 
 impl Spread {
@@ -69,12 +72,13 @@ impl Series {
         }
     }
 
-    fn figures(&self) -> Option<Spread> {
+    /// The figures that are compared.
+    pub fn figures(&self) -> Option<Spread> {
         Spread::of(self.samples.iter().flatten().map(Self::figure))
     }
 
     /// Each round's figure over the base's figure of the same round.
-    fn ratio(&self, base: &Self) -> Option<Spread> {
+    pub fn ratio(&self, base: &Self) -> Option<Spread> {
         let rounds = self.samples.iter().zip(&base.samples);
         Spread::of(rounds.filter_map(|(own, base)| match (own, base) {
             (Some(own), Some(base)) => Some(Self::figure(own) / Self::figure(base)),
@@ -103,22 +107,23 @@ impl Series {
 pub fn table(cell: &Cell, series: &[Series], base: &str) -> String {
     let mut text = String::new();
     let base_series = series.iter().find(|series| series.server == base);
-    let is_idle = series
-        .iter()
-        .flat_map(|series| &series.samples)
-        .any(|sample| matches!(sample, Some(Sample::Idle(_))));
+    let is_idle = cell.workload.is_memory();
+    let has_wire = series.iter().flat_map(Series::works).any(|work| work.wire.is_some());
+    let subject = if cell.workload.is_client() { "client" } else { "server" };
     let unit = cell.workload.unit();
     // Writing to a String cannot fail.
-    let _ = writeln!(text, "### {}\n\n{:?}\n", cell.name, cell.workload);
+    let _ = writeln!(text, "### {} (`{}`)\n", cell.title, cell.name);
     if is_idle {
         let _ = writeln!(text, "| server | bytes/{unit} (PSS) | ratio to {base} | remarks |");
         let _ = writeln!(text, "|---|--:|--:|---|");
     } else {
+        let (wire, column) = if has_wire { ("bytes back | ", "--:|") } else { ("", "") };
+        let other = if cell.workload.is_client() { "server" } else { "load" };
         let _ = writeln!(
             text,
-            "| server | CPU µs/{unit} | ratio to {base} | per second | server core | load core | remarks |"
+            "| {subject} | CPU µs/{unit} | ratio to {base} | per second | {wire}{subject} core | {other} core | remarks |"
         );
-        let _ = writeln!(text, "|---|--:|--:|--:|--:|--:|---|");
+        let _ = writeln!(text, "|---|--:|--:|--:|{column}--:|--:|---|");
     }
     for series in series {
         let ratio = base_series.and_then(|base| series.ratio(base));
@@ -129,10 +134,14 @@ pub fn table(cell: &Cell, series: &[Series], base: &str) -> String {
         if !is_idle {
             let median = |figure: fn(&Work) -> f64| Some(series.spread(figure)?.median);
             let percent = |share: Option<f64>| show(share.map(|share| share * 100.0), " %");
+            let _ = write!(text, "{} | ", show(median(Work::rate), ""));
+            if has_wire {
+                let wire = Spread::of(series.works().filter_map(Work::wire_per_unit));
+                let _ = write!(text, "{} | ", show(wire.map(|wire| wire.median), ""));
+            }
             let _ = write!(
                 text,
-                "{} | {} | {} | ",
-                show(median(Work::rate), ""),
+                "{} | {} | ",
                 percent(median(Work::server_share)),
                 percent(median(Work::load_share))
             );
@@ -177,6 +186,7 @@ mod tests {
             load: Duration::from_secs_f64(load_share),
             kept_waiting: Duration::from_millis(kept_waiting_ms),
             stolen_ticks: 0,
+            wire: None,
         }))
     }
 

@@ -1,7 +1,7 @@
-//! The servers that are measured: how each is built, started and stopped.
+//! The programs that are measured: how each is built, started and stopped.
 //!
-//! A server takes one argument, the address to listen on, and with `--broadcast` passes every message on to every
-//! connection instead of echoing it.
+//! A server takes the address to listen on, and what it is to do beside echoing: `--broadcast` passes every message on to
+//! every connection, `--deflate` agrees to compression, `--tls CERTIFICATE KEY` speaks TLS.
 
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::PathBuf;
@@ -9,21 +9,47 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::Result;
+use crate::certificate::Certificate;
 use crate::frames::Peer;
 use crate::machine::pin_this_thread;
 
 /// How long a server may take from its start until it accepts connections.
 const START: Duration = Duration::from_secs(20);
 
-/// A server under test.
+/// What a program is asked to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// A server that echoes.
+    Echo,
+    /// A server that echoes over TLS.
+    Tls,
+    /// A server that echoes and compresses with context takeover.
+    Deflate,
+    /// A server that knows all of its connections and passes every message on to them.
+    Broadcast,
+    /// A client over TCP.
+    Client,
+    /// A client over TLS.
+    ClientTls,
+    /// `Echo`, among the servers on Node.js.
+    Node,
+    /// `Tls`, among the servers on Node.js.
+    NodeTls,
+    /// `Deflate`, among the servers on Node.js.
+    NodeDeflate,
+}
+
+use Mode::{Broadcast, Client, ClientTls, Deflate, Echo, Node, NodeDeflate, NodeTls, Tls};
+
+/// A server or client under test.
 #[derive(Debug, Clone, Copy)]
 pub struct Server {
     /// What `--servers` and the table call it.
     pub name: &'static str,
     /// Whether `--quick` includes it.
     pub quick: bool,
-    /// Whether it knows `--broadcast`.
-    pub broadcasts: bool,
+    /// What it can do.
+    pub modes: &'static [Mode],
     /// What it expects to be sent.
     pub peer: Peer,
     program: Program,
@@ -35,51 +61,54 @@ enum Program {
     Cargo { package: &'static str, binary: &'static str },
     /// A script in `npm/`, run by an interpreter that `npm ci` installed there or that is on the PATH.
     Npm { interpreter: &'static str, script: &'static str },
+    /// As `Npm`, on the npm package of this project, which is built first.
+    OurNpm { script: &'static str },
 }
 
-const fn rust(name: &'static str, package: &'static str) -> Server {
-    Server {
-        name,
-        quick: false,
-        broadcasts: false,
-        peer: Peer::WebSocket,
-        program: Program::Cargo { package, binary: package },
-    }
+const fn rust(name: &'static str, package: &'static str, modes: &'static [Mode]) -> Server {
+    let program = Program::Cargo { package, binary: package };
+    Server { name, quick: false, modes, peer: Peer::WebSocket, program }
 }
 
 const fn raw(name: &'static str, binary: &'static str) -> Server {
-    Server {
-        name,
-        quick: true,
-        broadcasts: false,
-        peer: Peer::Raw,
-        program: Program::Cargo { package: "server-raw", binary },
-    }
+    let program = Program::Cargo { package: "server-raw", binary };
+    Server { name, quick: true, modes: &[Echo], peer: Peer::Raw, program }
 }
 
-const fn npm(name: &'static str, interpreter: &'static str, script: &'static str) -> Server {
-    Server {
-        name,
-        quick: false,
-        broadcasts: true,
-        peer: Peer::WebSocket,
-        program: Program::Npm { interpreter, script },
-    }
+const fn npm(
+    name: &'static str,
+    interpreter: &'static str,
+    script: &'static str,
+    modes: &'static [Mode],
+) -> Server {
+    let program = Program::Npm { interpreter, script };
+    Server { name, quick: false, modes, peer: Peer::WebSocket, program }
 }
 
-/// Every server there is, in the order of a round.
+const fn quick(server: Server) -> Server {
+    Server { quick: true, ..server }
+}
+
+/// Every program there is, in the order of a round.
 pub const SERVERS: &[Server] = &[
     raw("raw-epoll", "raw-epoll"),
     raw("raw-tokio", "raw-tokio"),
-    Server { quick: true, ..rust("hybi", "server-hybi") },
-    Server { quick: true, broadcasts: true, ..rust("fastwebsockets", "server-fastwebsockets") },
-    Server { quick: true, ..rust("tokio-tungstenite", "server-tokio-tungstenite") },
-    rust("tokio-websockets", "server-tokio-websockets"),
-    rust("yawc", "server-yawc"),
-    rust("sockudo-ws", "server-sockudo-ws"),
-    rust("axum", "server-axum"),
-    npm("ws", "node", "ws.mjs"),
-    npm("bun", "bun", "bun.mjs"),
+    quick(rust("hybi", "server-hybi", &[Echo, Tls, Deflate, Broadcast])),
+    quick(rust("fastwebsockets", "server-fastwebsockets", &[Echo, Tls, Broadcast])),
+    quick(rust("tokio-tungstenite", "server-tokio-tungstenite", &[Echo, Tls])),
+    rust("tokio-websockets", "server-tokio-websockets", &[Echo]),
+    rust("yawc", "server-yawc", &[Echo, Deflate]),
+    rust("sockudo-ws", "server-sockudo-ws", &[Echo, Deflate]),
+    rust("axum", "server-axum", &[Echo]),
+    Server {
+        program: Program::OurNpm { script: "hybi.mjs" },
+        ..npm("hybi (npm)", "node", "", &[Node, NodeTls, NodeDeflate, Broadcast])
+    },
+    npm("ws", "node", "ws.mjs", &[Echo, Tls, Deflate, Broadcast, Node, NodeTls, NodeDeflate]),
+    npm("bun", "bun", "bun.mjs", &[Echo, Tls, Broadcast, Node, NodeTls]),
+    rust("hybi-client", "client-hybi", &[Client, ClientTls]),
+    rust("tokio-tungstenite-client", "client-tokio-tungstenite", &[Client, ClientTls]),
+    rust("fastwebsockets-client", "client-fastwebsockets", &[Client, ClientTls]),
 ];
 
 impl Server {
@@ -98,7 +127,10 @@ impl Server {
                 command.current_dir(root());
                 command
             }
-            Program::Npm { .. } => {
+            Program::Npm { .. } | Program::OurNpm { .. } => {
+                if matches!(self.program, Program::OurNpm { .. }) {
+                    build_our_package()?;
+                }
                 if root().join("npm/node_modules/.package-lock.json").exists() {
                     return Ok(());
                 }
@@ -119,35 +151,65 @@ impl Server {
     ///
     /// # Errors
     /// It could not be started, ended at once, or did not listen in time.
-    pub fn start(&self, core: usize, broadcast: bool) -> Result<Running> {
+    pub fn start(&self, core: usize, mode: Mode, certificate: &Certificate) -> Result<Running> {
         let address = free_address()?;
-        let mut command = match self.program {
-            Program::Cargo { binary, .. } => {
-                Command::new(target_directory().join("release").join(binary))
-            }
-            Program::Npm { interpreter, script } => {
-                let local = root().join("npm/node_modules/.bin").join(interpreter);
-                let interpreter = if local.exists() { local } else { interpreter.into() };
-                let mut command = Command::new(interpreter);
-                command.arg(root().join("npm").join(script));
-                command
-            }
-        };
+        let mut command = self.command();
         command.arg(address.to_string()).stdin(Stdio::null()).stdout(Stdio::null());
-        if broadcast {
-            command.arg("--broadcast");
+        match mode {
+            Echo | Node => {}
+            Broadcast => drop(command.arg("--broadcast")),
+            Deflate | NodeDeflate => drop(command.arg("--deflate")),
+            Tls | NodeTls => {
+                command.arg("--tls").arg(&certificate.certificate).arg(&certificate.key);
+            }
+            Client | ClientTls => return Err(format!("{} is no server", self.name).into()),
         }
-        // A child inherits the cores of the thread that starts it, so this thread's own do not change.
-        let child = std::thread::spawn(move || -> Result<Child> {
-            pin_this_thread(core)?;
-            Ok(command.spawn().map_err(|error| format!("{command:?}: {error}"))?)
-        })
-        .join()
-        .map_err(|_| "the starting thread panicked")??;
+        let child = spawn_on(core, command)?;
         let mut running = Running { child, address };
         running.wait_until_listening().map_err(|error| format!("{}: {error}", self.name))?;
         Ok(running)
     }
+
+    /// The program without its arguments.
+    pub fn command(&self) -> Command {
+        let (interpreter, script) = match self.program {
+            Program::Cargo { binary, .. } => {
+                return Command::new(target_directory().join("release").join(binary));
+            }
+            Program::Npm { interpreter, script } => (interpreter, script),
+            Program::OurNpm { script } => ("node", script),
+        };
+        let local = root().join("npm/node_modules/.bin").join(interpreter);
+        let interpreter = if local.exists() { local } else { interpreter.into() };
+        let mut command = Command::new(interpreter);
+        command.arg(root().join("npm").join(script));
+        command
+    }
+}
+
+/// Starts a program that is bound to one core.
+///
+/// # Errors
+/// It cannot be started.
+pub fn spawn_on(core: usize, mut command: Command) -> Result<Child> {
+    // A child inherits the cores of the thread that starts it, so this thread's own do not change.
+    std::thread::spawn(move || -> Result<Child> {
+        pin_this_thread(core)?;
+        Ok(command.spawn().map_err(|error| format!("{command:?}: {error}"))?)
+    })
+    .join()
+    .map_err(|_| "the starting thread panicked")?
+}
+
+/// Builds the npm package of this project as its users do.
+fn build_our_package() -> Result<()> {
+    let folder = root().join("../node");
+    if !folder.join("package.json").exists() {
+        return Err("there is no npm package beside this folder".into());
+    }
+    let status =
+        Command::new("npm").args(["run", "--silent", "build"]).current_dir(folder).status()?;
+    if status.success() { Ok(()) } else { Err(format!("npm run build: {status}").into()) }
 }
 
 /// A started server; it is killed when dropped.
@@ -198,11 +260,12 @@ fn free_address() -> Result<SocketAddr> {
 }
 
 /// The folder of this workspace: where cargo says it is, else where this was compiled.
-fn root() -> PathBuf {
+pub fn root() -> PathBuf {
     std::env::var_os("CARGO_MANIFEST_DIR")
         .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from)
 }
 
-fn target_directory() -> PathBuf {
+/// Where cargo puts what it builds.
+pub fn target_directory() -> PathBuf {
     std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from)
 }

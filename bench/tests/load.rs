@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use hybi_bench::frames::{Exchange, Payload, Peer};
-use hybi_bench::load::{Broadcast, Echo, Handshakes, Load};
+use hybi_bench::load::{Broadcast, Echo, Handshakes, Load, Target};
 
 const RESPONSE: &[u8] = b"HTTP/1.1 101 Switching Protocols\r\n\
     Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";
@@ -63,7 +63,7 @@ fn echoes_that_arrive_in_pieces_are_counted_once() {
             }
         }
     });
-    let mut load = Echo::open(server, &exchange, 3, 5).unwrap();
+    let mut load = Echo::open(&server.into(), &exchange, 3, 5).unwrap();
     load.start().unwrap();
     let counted = run_until(&mut load, 200);
     drop(load);
@@ -83,7 +83,7 @@ fn a_message_larger_than_the_socket_buffers_comes_back_whole() {
             }
         }
     });
-    let mut load = Echo::open(server, &exchange, 1, 1).unwrap();
+    let mut load = Echo::open(&server.into(), &exchange, 1, 1).unwrap();
     load.start().unwrap();
     run_until(&mut load, 1);
 }
@@ -98,7 +98,7 @@ fn an_echo_that_is_still_masked_is_refused() {
         answer.extend_from_slice(&request[6..]);
         stream.write_all(&answer).unwrap();
     });
-    let error = Echo::open(server, &exchange, 1, 1).unwrap_err();
+    let error = Echo::open(&server.into(), &exchange, 1, 1).unwrap_err();
     assert_eq!(error.to_string(), "the first echo differs from the message sent");
 }
 
@@ -110,7 +110,7 @@ fn a_server_that_closes_is_an_error_not_a_pause() {
         stream.read_exact(&mut first).unwrap();
         stream.write_all(&first).unwrap();
     });
-    let mut load = Echo::open(server, &exchange, 1, 1).unwrap();
+    let mut load = Echo::open(&server.into(), &exchange, 1, 1).unwrap();
     let outcome = load.start().and_then(|()| load.run(Duration::from_secs(5)));
     assert!(outcome.is_err());
 }
@@ -134,7 +134,7 @@ fn a_broadcast_counts_a_delivery_per_receiver() {
             }
         }
     });
-    let mut load = Broadcast::open(server, &exchange, 4, 2).unwrap();
+    let mut load = Broadcast::open(&server.into(), &exchange, 4, 2).unwrap();
     while clients.lock().unwrap().len() < 4 {
         std::thread::yield_now();
     }
@@ -151,7 +151,7 @@ fn a_broadcast_counts_a_delivery_per_receiver() {
 #[test]
 fn handshakes_are_counted_by_the_batch() {
     let server = serve(drop);
-    let counted = Handshakes::new(server, 4).run(Duration::from_millis(50)).unwrap();
+    let counted = Handshakes::new(server.into(), 4).run(Duration::from_millis(50)).unwrap();
     assert!(counted > 0 && counted.is_multiple_of(4), "{counted}");
 }
 
@@ -165,6 +165,6 @@ fn an_answer_that_is_not_the_101_is_shown() {
         let _ = stream.read(&mut head).unwrap();
         stream.write_all(b"HTTP/1.1 426 Upgrade Required\r\n\r\n").unwrap();
     });
-    let error = hybi_bench::load::open(server).unwrap_err();
+    let error = Target::from(server).open().unwrap_err();
     assert!(error.to_string().contains("426 Upgrade Required"), "{error}");
 }

@@ -6,7 +6,7 @@
 
 const { extensionName } = require('./permessage-deflate');
 const Sender = require('./sender');
-const { toBuffer } = require('./codec');
+const { toBuffer } = require('./buffers');
 const { OPEN } = require('./states');
 
 const TEXT = 1;

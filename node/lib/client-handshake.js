@@ -221,8 +221,19 @@ function listen(ws, request, opts, offer, follow) {
     if (ws.readyState !== CONNECTING) return;
     ws._req = null;
     const fault = accept(ws, response.headers, offer);
-    if (fault) abortHandshake(ws, socket, fault);
-    else ws.setSocket(socket, head, opts);
+    if (fault) {
+      abortHandshake(ws, socket, fault);
+      return;
+    }
+    const { allowSynchronousEvents, generateMask, maxBufferedChunks, maxFragments, maxPayload, skipUTF8Validation } = opts;
+    ws.setSocket(socket, head, {
+      allowSynchronousEvents,
+      generateMask,
+      maxBufferedChunks,
+      maxFragments,
+      maxPayload,
+      skipUTF8Validation
+    });
   });
 }
 

@@ -226,7 +226,14 @@ class WebSocketServer extends EventEmitter {
 
     socket.write(`${headers.join('\r\n')}\r\n\r\n`);
     socket.removeListener('error', destroyIt);
-    ws.setSocket(socket, head, this.options);
+    const { allowSynchronousEvents, maxBufferedChunks, maxFragments, maxPayload, skipUTF8Validation } = this.options;
+    ws.setSocket(socket, head, {
+      allowSynchronousEvents,
+      maxBufferedChunks,
+      maxFragments,
+      maxPayload,
+      skipUTF8Validation
+    });
     if (this.clients) track(this, ws);
     callback(ws, request);
   }

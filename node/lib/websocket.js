@@ -17,7 +17,7 @@ const { messages } = require('./messages');
 const { startHeartbeat } = require('./heartbeat');
 const { abortHandshake, connect } = require('./client-handshake');
 const { extensionName } = require('./permessage-deflate');
-const { toBuffer } = require('./codec');
+const { toBuffer } = require('./buffers');
 const { isBlob } = require('./validation');
 
 const kSocket = Symbol('socket');
@@ -141,7 +141,8 @@ class WebSocket extends EventEmitter {
    *
    * @param {import('stream').Duplex} socket the socket
    * @param {Buffer} head what came after the handshake
-   * @param {object} options limits and the like, as of `WebSocketServer`
+   * @param {object} options `allowSynchronousEvents`, `generateMask`, `maxBufferedChunks`, `maxFragments`,
+   *   `maxPayload` and `skipUTF8Validation`, without defaults
    */
   setSocket(socket, head, options) {
     connection.open(this, socket, head, options);

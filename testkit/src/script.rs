@@ -104,6 +104,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Script<S> {
         }
     }
 
+    /// Reads once, at most so many octets, and forgets them; how many came. 0 at the end.
+    pub async fn reads_up_to(&mut self, octets: usize) -> usize {
+        let mut buffer = vec![0; octets];
+        self.stream.read(&mut buffer).await.expect("the script can read")
+    }
+
     /// Expects the end of the stream next, and nothing before it.
     pub async fn expects_eof(&mut self) {
         let more = self.reads_more().await;
@@ -129,12 +135,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Script<S> {
     /// The server's part of the opening handshake: expects a request, answers 101, and sends
     /// `first` in the same write. Returns the request.
     pub async fn accepts(&mut self, first: impl AsRef<[u8]>) -> String {
+        self.accepts_with("", first).await
+    }
+
+    /// As [`accepts`](Self::accepts), with these header lines (each with its CRLF) in the 101.
+    pub async fn accepts_with(&mut self, lines: &str, first: impl AsRef<[u8]>) -> String {
         let request = self.expects_head().await;
         let key = header(&request, "sec-websocket-key").expect("a request has a key");
         let digest = sha1_smol::Sha1::from([key, GUID].concat()).digest().bytes();
         let mut octets = format!(
             "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-             Sec-WebSocket-Accept: {}\r\n\r\n",
+             Sec-WebSocket-Accept: {}\r\n{lines}\r\n",
             data_encoding::BASE64.encode(&digest)
         )
         .into_bytes();
@@ -146,9 +157,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Script<S> {
     /// The client's part of the opening handshake with the key of RFC 6455 §1.3: sends a request
     /// and `first` in the same write, expects a 101. Returns the response.
     pub async fn opens(&mut self, path: &str, first: impl AsRef<[u8]>) -> String {
+        self.opens_with(path, "", first).await
+    }
+
+    /// As [`opens`](Self::opens), with these header lines (each with its CRLF) in the request.
+    pub async fn opens_with(&mut self, path: &str, lines: &str, first: impl AsRef<[u8]>) -> String {
         let mut octets = format!(
             "GET {path} HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-             Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+             Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n{lines}\r\n"
         )
         .into_bytes();
         octets.extend_from_slice(first.as_ref());

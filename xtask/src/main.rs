@@ -5,7 +5,10 @@
 mod conformance;
 mod errors;
 mod interop;
+mod linear;
+mod rules;
 mod shell;
+mod sound;
 mod test;
 
 use std::process::ExitCode;
@@ -23,6 +26,14 @@ cargo xtask conformance [OPTIONS]    the Autobahn|Testsuite against our server a
 cargo xtask interop [PAIR]...         our server and our client with others: ws-client, ws-server,
                                      websockets-client, websockets-server, curl, chromium
 cargo xtask errors [--check]         write docs/ERRORS.md from the table of codes, or compare it
+cargo xtask loom                     every order of the steps of the write turn
+cargo xtask memcheck                 the tests of hybi-bytes and hybi-proto under valgrind
+cargo xtask asan                     the tests of the libraries with AddressSanitizer (nightly)
+cargo xtask miri                     the tests of hybi-bytes under miri (nightly with miri, rust-src)
+cargo xtask linear                   parsing takes time in proportion to the input, by counted
+                                     instructions (valgrind)
+cargo xtask rules                    every threat has its test, `unsafe` is in its rooms, licences and
+                                     sources of the dependencies are allowed
 
 With CI=true, what has to be skipped is a failure.";
 
@@ -37,6 +48,12 @@ fn main() -> ExitCode {
         "conformance" => conformance::command(options),
         "interop" => interop::command(options),
         "errors" => errors::command(options),
+        "linear" => linear::command(options),
+        "loom" => sound::loom(options),
+        "memcheck" => sound::memcheck(options),
+        "asan" => sound::asan(options),
+        "miri" => sound::miri(options),
+        "rules" => rules::command(options),
         "help" | "--help" | "-h" => {
             println!("{USAGE}");
             Ok(())

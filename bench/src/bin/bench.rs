@@ -5,12 +5,15 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use hybi_bench::Result;
-use hybi_bench::cells::{CELLS, Cell, Workload};
+use hybi_bench::cells::{CELLS, Cell};
+use hybi_bench::certificate::Certificate;
 use hybi_bench::cli::Arguments;
-use hybi_bench::machine;
-use hybi_bench::measure::{Timing, measure};
+use hybi_bench::load::Target;
+use hybi_bench::measure::{Sample, Timing, measure};
 use hybi_bench::report::{self, Series};
-use hybi_bench::servers::{Running, SERVERS, Server};
+use hybi_bench::results::Results;
+use hybi_bench::servers::{Mode, Running, SERVERS, Server, target_directory};
+use hybi_bench::{client, machine};
 
 const USAGE: &str = "\
 cargo run --release --bin bench -- [OPTIONS]
@@ -18,26 +21,27 @@ cargo run --release --bin bench -- [OPTIONS]
   --quick              few cells, few servers, short windows: under 2 minutes
   --cells A,B          only these cells            (default: all, or the quick ones)
   --servers A,B        only these servers          (default: all, or the quick ones)
-  --base NAME          ratios are to this server   (default: fastwebsockets)
+  --base NAME          ratios are to this server   (default: the cell's own)
   --rounds N           rounds per cell             (default: 7, quick: 5)
   --seconds S          measuring window            (default: 1.0, quick: 0.6)
   --server-core N      core of the servers         (default: 1)
   --load-core N        core of the load generator  (default: 0)
-  --out FILE           also write the report there
+  --save               keep the samples in results/, in place of earlier ones
   --no-build           run what is already built
   --list               print the cells and servers";
 
 struct Options {
     cells: Vec<&'static Cell>,
     servers: Vec<&'static Server>,
+    certificate: Certificate,
     /// A server named on the command line must build; of the default ones, what cannot be built is left out.
     servers_are_named: bool,
-    base: String,
+    base: Option<String>,
     rounds: usize,
     timing: Timing,
     server_core: usize,
     load_core: usize,
-    out: Option<String>,
+    save: bool,
     build: bool,
 }
 
@@ -64,35 +68,30 @@ fn run() -> Result<()> {
     }
     let options = parse(arguments)?;
     let started = Instant::now();
-    let mut report = String::new();
-    let machine = machine::description();
-    let mut say = |text: &str| {
-        println!("{text}");
-        report.push_str(text);
-        report.push('\n');
-    };
-
     let servers = if options.build { build(&options)? } else { options.servers.clone() };
     let most = options.cells.iter().map(|cell| cell.workload.connections()).max().unwrap_or(0);
     machine::raise_open_file_limit(most as u64 + 200)?;
+    // Counted before this thread is bound to one core.
+    let machine = machine::description();
     machine::pin_this_thread(options.load_core)?;
 
-    say(&format!(
-        "Measured on {}; server on core {}, load on core {}; {} rounds of {:.1} s; median (min–max).\n",
+    let circumstances = format!(
+        "{}, on {}; server on core {}, load on core {}; windows of {:.1} s",
+        machine::date(),
         machine,
         options.server_core,
         options.load_core,
-        options.rounds,
         options.timing.window.as_secs_f64()
-    ));
+    );
+    println!("Measured {circumstances}; median (min–max).\n");
     for cell in &options.cells {
         let series = measure_cell(cell, &servers, &options);
-        say(&report::table(cell, &series, &options.base));
+        println!("{}", report::table(cell, &series, options.base.as_deref().unwrap_or(cell.base)));
+        if options.save {
+            Results { circumstances: circumstances.clone(), series }.save(cell)?;
+        }
     }
-    say(&format!("Took {:.0} s without building.", started.elapsed().as_secs_f64()));
-    if let Some(file) = &options.out {
-        std::fs::write(file, report).map_err(|error| format!("{file}: {error}"))?;
-    }
+    println!("Took {:.0} s without building.", started.elapsed().as_secs_f64());
     Ok(())
 }
 
@@ -111,6 +110,7 @@ fn parse(mut arguments: Arguments) -> Result<Options> {
                 None => !quick || cell.quick,
             })
             .collect(),
+        certificate: Certificate::create(&target_directory())?,
         servers_are_named: servers.is_some(),
         servers: SERVERS
             .iter()
@@ -119,7 +119,7 @@ fn parse(mut arguments: Arguments) -> Result<Options> {
                 None => !quick || server.quick,
             })
             .collect(),
-        base: arguments.option("--base")?.unwrap_or_else(|| "fastwebsockets".to_owned()),
+        base: arguments.option("--base")?,
         rounds: arguments.option("--rounds")?.unwrap_or(if quick { 5 } else { 7 }),
         timing: Timing {
             warm_up: Duration::try_from_secs_f64(seconds / 4.0)?,
@@ -127,7 +127,7 @@ fn parse(mut arguments: Arguments) -> Result<Options> {
         },
         server_core: arguments.option("--server-core")?.unwrap_or(1),
         load_core: arguments.option("--load-core")?.unwrap_or(0),
-        out: arguments.option("--out")?,
+        save: arguments.flag("--save"),
         build: !arguments.flag("--no-build"),
     };
     arguments.finish().map_err(|error| format!("{error}\n\n{USAGE}"))?;
@@ -141,6 +141,9 @@ fn parse(mut arguments: Arguments) -> Result<Options> {
 fn build(options: &Options) -> Result<Vec<&'static Server>> {
     let mut built = Vec::new();
     for &server in &options.servers {
+        if !options.cells.iter().any(|cell| needs(cell, server)) {
+            continue;
+        }
         eprintln!("building {}", server.name);
         match server.build() {
             Ok(()) => built.push(server),
@@ -151,25 +154,28 @@ fn build(options: &Options) -> Result<Vec<&'static Server>> {
     Ok(built)
 }
 
+fn needs(cell: &Cell, server: &Server) -> bool {
+    server.modes.contains(&cell.mode) || (cell.workload.is_client() && server.name == "hybi")
+}
+
 /// Measures all servers round by round, so that a slow minute of the machine slows all of them.
 fn measure_cell(cell: &Cell, servers: &[&'static Server], options: &Options) -> Vec<Series> {
-    let is_broadcast = matches!(cell.workload, Workload::Broadcast { .. });
-    let is_idle = matches!(cell.workload, Workload::Idle { .. });
     // Memory hardly varies and takes seconds to fill.
-    let rounds = if is_idle { options.rounds.min(2) } else { options.rounds };
+    let is_memory = cell.workload.is_memory();
+    let rounds = if is_memory { options.rounds.min(2) } else { options.rounds };
     let mut running: Vec<(Series, &Server, Option<Running>)> = servers
         .iter()
-        .filter(|server| server.broadcasts || !is_broadcast)
+        .filter(|server| server.modes.contains(&cell.mode))
         .map(|&server| (Series { server: server.name, samples: Vec::new() }, server, None))
         .collect();
     for round in 0..rounds {
         for (series, server, process) in &mut running {
             progress(&format!("{} round {}/{rounds} {}", cell.name, round + 1, server.name));
             // What an earlier round allocated and freed must not serve as this round's memory.
-            if is_idle {
+            if is_memory {
                 *process = None;
             }
-            let sample = sample(cell, server, process, options, is_broadcast);
+            let sample = sample(cell, server, process, options);
             if let Err(error) = &sample {
                 progress("");
                 eprintln!("{} {}: {error}", cell.name, server.name);
@@ -196,16 +202,35 @@ fn sample(
     server: &Server,
     process: &mut Option<Running>,
     options: &Options,
-    broadcast: bool,
-) -> Result<hybi_bench::measure::Sample> {
+) -> Result<Sample> {
+    let Options { certificate, server_core, load_core, .. } = options;
     let mut timing = options.timing;
+    if cell.workload.is_client() {
+        // Every client is served by the same server, on the other core.
+        let mode = if cell.mode == Mode::ClientTls { Mode::Tls } else { Mode::Echo };
+        let hybi = SERVERS.iter().find(|server| server.name == "hybi").ok_or("no server")?;
+        let peer = hybi.start(*load_core, mode, certificate)?;
+        let work = client::run(
+            server,
+            *server_core,
+            &peer,
+            cell.mode,
+            &cell.workload,
+            timing,
+            certificate,
+        )?;
+        return Ok(Sample::Work(work));
+    }
     let process = match process {
         Some(process) => process,
         None => {
             // A new process also has its memory to fill and, in JavaScript, its code to compile.
             timing.warm_up = timing.warm_up.max(timing.window);
-            process.insert(server.start(options.server_core, broadcast)?)
+            process.insert(server.start(*server_core, cell.mode, certificate)?)
         }
     };
-    measure(process, server.peer, &cell.workload, timing)
+    let tls = matches!(cell.mode, Mode::Tls | Mode::NodeTls);
+    let tls = if tls { Some(certificate.client()?) } else { None };
+    let target = Target { address: process.address(), tls };
+    measure(process, &target, server.peer, &cell.workload, timing)
 }

@@ -54,7 +54,7 @@ fn run() -> Result<()> {
     machine::raise_open_file_limit(connections as u64 + 200)?;
     machine::pin_this_thread(core)?;
     let mut load =
-        Echo::open(address, &Exchange::new(peer, payload, size), connections, in_flight)?;
+        Echo::open(&address.into(), &Exchange::new(peer, payload, size), connections, in_flight)?;
     load.start()?;
 
     let server = pid.map(CpuClock::of_process).transpose()?;

@@ -2,12 +2,11 @@
 
 use std::collections::VecDeque;
 use std::io::{ErrorKind, Read, Write};
-use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags};
 
-use super::{Load, Window, open};
+use super::{Load, Socket, Target, Window};
 use crate::Result;
 use crate::frames::Exchange;
 
@@ -28,7 +27,7 @@ pub struct Broadcast {
 
 #[derive(Debug)]
 struct Receiver {
-    stream: TcpStream,
+    stream: Socket,
     /// Bytes received of the message that is not complete yet.
     partial: usize,
     /// Messages received since the beginning: the number of the next one.
@@ -41,13 +40,13 @@ impl Broadcast {
     /// # Errors
     /// A connection failed.
     pub fn open(
-        server: SocketAddr,
+        server: &Target,
         exchange: &Exchange,
         receivers: usize,
         in_flight: usize,
     ) -> Result<Self> {
         let receivers = (0..receivers)
-            .map(|_| Ok(Receiver { stream: open(server)?, partial: 0, next: 0 }))
+            .map(|_| Ok(Receiver { stream: server.open()?, partial: 0, next: 0 }))
             .collect::<Result<_>>()?;
         Ok(Self {
             epoll: Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?,
@@ -78,7 +77,7 @@ impl Broadcast {
             if delivered != self.exchange.response {
                 return Err("the first delivery differs from the message sent".into());
             }
-            receiver.stream.set_nonblocking(true)?;
+            receiver.stream.set_nonblocking()?;
             self.epoll.add(&receiver.stream, EpollEvent::new(EpollFlags::EPOLLIN, index as u64))?;
         }
         self.send_due()

@@ -1,12 +1,11 @@
 //! Echo: so many connections, each with so many messages in flight.
 
 use std::io::{ErrorKind, Read, Write};
-use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags};
 
-use super::{Load, Window, open};
+use super::{Load, Socket, Target, Window};
 use crate::Result;
 use crate::frames::Exchange;
 
@@ -28,7 +27,7 @@ pub struct Echo {
 
 #[derive(Debug)]
 struct Connection {
-    stream: TcpStream,
+    stream: Socket,
     /// Bytes received of the response that is not complete yet.
     partial: usize,
     /// Where in the current request the next byte to write lies.
@@ -45,7 +44,7 @@ impl Echo {
     /// # Errors
     /// A connection failed, or an echo differs from the message sent.
     pub fn open(
-        server: SocketAddr,
+        server: &Target,
         exchange: &Exchange,
         connections: usize,
         in_flight: usize,
@@ -63,9 +62,9 @@ impl Echo {
             events: vec![EpollEvent::empty(); 1024],
         };
         for index in 0..connections {
-            let stream = open(server)?;
-            verify_echo(&stream, exchange)?;
-            stream.set_nonblocking(true)?;
+            let mut stream = server.open()?;
+            verify_echo(&mut stream, exchange)?;
+            stream.set_nonblocking()?;
             load.epoll.add(&stream, EpollEvent::new(EpollFlags::EPOLLIN, index as u64))?;
             load.connections.push(Connection {
                 stream,
@@ -90,13 +89,25 @@ impl Echo {
         Ok(())
     }
 
-    /// Reads once, counts what is complete and sends as many messages again.
+    /// Reads what is there, counts what is complete and sends as many messages again.
     fn read(&mut self, index: usize) -> Result<u64> {
+        let mut completed = 0;
+        while let Some(more) = self.read_once(index)? {
+            completed += more;
+            if !self.connections[index].stream.holds_back() {
+                break;
+            }
+        }
+        Ok(completed)
+    }
+
+    /// `None` when there is nothing to read.
+    fn read_once(&mut self, index: usize) -> Result<Option<u64>> {
         let connection = &mut self.connections[index];
         let read = match connection.stream.read(&mut self.buffer) {
             Ok(0) => return Err("the server closed a connection".into()),
             Ok(read) => read,
-            Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(0),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(None),
             Err(error) => return Err(error.into()),
         };
         let received = connection.partial + read;
@@ -109,7 +120,7 @@ impl Echo {
             connection.owed += completed * self.request_size;
             self.write(index)?;
         }
-        Ok(completed as u64)
+        Ok(Some(completed as u64))
     }
 
     fn write(&mut self, index: usize) -> Result<()> {
@@ -125,7 +136,14 @@ impl Echo {
                 Err(error) => return Err(error.into()),
             }
         }
-        let awaits_space = connection.owed > 0;
+        if connection.owed == 0 && connection.stream.has_unwritten() {
+            match connection.stream.flush() {
+                Ok(()) => {}
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        let awaits_space = connection.owed > 0 || connection.stream.has_unwritten();
         if awaits_space != connection.awaits_space {
             connection.awaits_space = awaits_space;
             let mut interest = EpollFlags::EPOLLIN;
@@ -163,20 +181,24 @@ impl Load for Echo {
 }
 
 /// Sends one message on a blocking stream and compares what comes back, octet by octet.
-fn verify_echo(mut stream: &TcpStream, exchange: &Exchange) -> Result<()> {
+fn verify_echo(stream: &mut Socket, exchange: &Exchange) -> Result<()> {
     let mut echoed = vec![0; exchange.response.len()];
-    // A message larger than the socket buffers must be read while it is being written.
-    let written = std::thread::scope(|scope| {
-        let large = exchange.request.len() > 32 << 10;
-        let write = || (&mut &*stream).write_all(&exchange.request);
-        let writer = if large { Some(scope.spawn(write)) } else { None };
-        if writer.is_none() {
-            write()?;
+    let exchanged = match &*stream {
+        // A message larger than the socket buffers must be read while it is being written.
+        Socket::Plain(stream) if exchange.request.len() > 32 << 10 => {
+            let (mut to, mut from) = (stream, stream);
+            std::thread::scope(|scope| {
+                let writer = scope.spawn(move || to.write_all(&exchange.request));
+                from.read_exact(&mut echoed)?;
+                writer.join().unwrap_or(Ok(()))
+            })
         }
-        stream.read_exact(&mut echoed)?;
-        writer.map_or(Ok(()), |writer| writer.join().unwrap_or(Ok(())))
-    });
-    written.map_err(|error: std::io::Error| format!("verifying the first echo: {error}"))?;
+        _ => stream
+            .write_all(&exchange.request)
+            .and_then(|()| stream.flush())
+            .and_then(|()| stream.read_exact(&mut echoed)),
+    };
+    exchanged.map_err(|error| format!("verifying the first echo: {error}"))?;
     if echoed != exchange.response {
         return Err("the first echo differs from the message sent".into());
     }

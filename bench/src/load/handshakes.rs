@@ -1,22 +1,20 @@
 //! Opening handshakes, a batch of connections at a time, each reset as soon as its 101 is there.
 
-use std::io::Write;
-use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
-use super::{Load, UPGRADE_REQUEST, Window, dial, read_upgrade_response};
+use super::{Load, Socket, Target, Window};
 use crate::Result;
 
 /// Batches of simultaneous opening handshakes.
 #[derive(Debug)]
 pub struct Handshakes {
-    server: SocketAddr,
+    server: Target,
     at_once: usize,
 }
 
 impl Handshakes {
     /// `at_once` connections are dialled, then asked, then read.
-    pub fn new(server: SocketAddr, at_once: usize) -> Self {
+    pub fn new(server: Target, at_once: usize) -> Self {
         Self { server, at_once }
     }
 }
@@ -26,15 +24,15 @@ impl Load for Handshakes {
         let mut window = Window::new(duration);
         let mut total = 0;
         while window.is_open(true)? {
-            let mut streams: Vec<TcpStream> =
-                (0..self.at_once).map(|_| dial(self.server)).collect::<Result<_>>()?;
-            for stream in &mut streams {
-                stream.write_all(UPGRADE_REQUEST)?;
+            let mut sockets: Vec<Socket> =
+                (0..self.at_once).map(|_| self.server.dial()).collect::<Result<_>>()?;
+            for socket in &mut sockets {
+                self.server.ask(socket, "")?;
             }
-            for stream in &mut streams {
-                read_upgrade_response(stream)?;
+            for socket in &mut sockets {
+                self.server.read_answer(socket)?;
             }
-            total += streams.len() as u64;
+            total += sockets.len() as u64;
         }
         Ok(total)
     }

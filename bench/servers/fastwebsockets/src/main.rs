@@ -1,7 +1,7 @@
 //! Echo as in fastwebsockets' example: hyper's upgrade, `FragmentCollector`, every automatism and `writev` on.
 
 use std::convert::Infallible;
-use std::io;
+use std::error::Error;
 
 use bytes::Bytes;
 use fastwebsockets::upgrade::{UpgradeFut, upgrade};
@@ -12,30 +12,42 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
+use support::Arguments;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 
 mod broadcast;
 
-fn main() -> io::Result<()> {
-    let address = std::env::args().nth(1).expect("usage: server-fastwebsockets ADDRESS");
-    let broadcasts = std::env::args().any(|argument| argument == "--broadcast");
+fn main() -> Result<(), Box<dyn Error>> {
+    let arguments = Arguments::of_process()?;
+    let tls = arguments.acceptor()?;
     tokio::runtime::Builder::new_current_thread().enable_io().build()?.block_on(async {
-        let listener = TcpListener::bind(address).await?;
+        let listener = TcpListener::bind(&arguments.address).await?;
         let clients = broadcast::Clients::default();
         loop {
             let (stream, _) = listener.accept().await?;
             stream.set_nodelay(true)?;
-            let clients = broadcasts.then(|| clients.clone());
-            tokio::spawn(async move {
-                let service = service_fn(move |request| open(request, clients.clone()));
-                // A peer that resets its connection is the ordinary end of a round.
-                let _ = http1::Builder::new()
-                    .serve_connection(TokioIo::new(stream), service)
-                    .with_upgrades()
-                    .await;
-            });
+            let clients = arguments.broadcast.then(|| clients.clone());
+            match tls.clone() {
+                None => drop(tokio::spawn(serve(stream, clients))),
+                Some(tls) => drop(tokio::spawn(async move {
+                    if let Ok(stream) = tls.accept(stream).await {
+                        serve(stream, clients).await;
+                    }
+                })),
+            }
         }
     })
+}
+
+async fn serve<S>(stream: S, clients: Option<broadcast::Clients>)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let service = service_fn(move |request| open(request, clients.clone()));
+    // A peer that resets its connection is the ordinary end of a round.
+    let _ =
+        http1::Builder::new().serve_connection(TokioIo::new(stream), service).with_upgrades().await;
 }
 
 async fn open(

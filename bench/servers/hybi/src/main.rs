@@ -1,19 +1,59 @@
-//! Echo as in the first lines of hybi's documentation.
+//! Echo as in the first lines of hybi's documentation, and broadcast as in its example.
 
 use std::error::Error;
 
+use hybi::server::Listen;
+use hybi::{DeflateOptions, Group, Options, Server, WebSocket};
+use support::Arguments;
+use tokio::runtime::Builder;
+
 fn main() -> Result<(), Box<dyn Error>> {
-    let address = std::env::args().nth(1).ok_or("usage: server-hybi ADDRESS")?;
-    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
-        hybi::Server::bind(address.as_str())
+    let arguments = Arguments::of_process()?;
+    let mut runtime = match arguments.threads {
+        0 => Builder::new_current_thread(),
+        threads => {
+            let mut builder = Builder::new_multi_thread();
+            builder.worker_threads(threads);
+            builder
+        }
+    };
+    runtime.enable_all().build()?.block_on(async {
+        let listen = Listen::new().reuse_port(arguments.workers > 0);
+        let mut server = Server::bind_with(arguments.address.as_str(), &listen)
             .await?
-            .serve(|mut ws: hybi::WebSocket| async move {
+            .workers(arguments.workers);
+        if let Some((certificate, key)) = &arguments.tls {
+            server = server.tls_files(certificate, key)?;
+        }
+        if arguments.deflate {
+            server = server.options(Options::new().compression(DeflateOptions::new()));
+        }
+        if arguments.broadcast {
+            return broadcast(server).await;
+        }
+        server
+            .serve(|mut ws: WebSocket| async move {
                 while let Some(message) = ws.recv().await? {
                     ws.send(message).await?;
                 }
                 Ok::<(), hybi::Error>(())
             })
-            .await?;
-        Ok(())
-    })
+            .await
+    })?;
+    Ok(())
+}
+
+async fn broadcast(server: Server) -> Result<(), hybi::Error> {
+    let everyone = Group::new();
+    server
+        .serve(move |mut ws: WebSocket| {
+            let member = everyone.join(&ws.writer());
+            async move {
+                while let Some(message) = ws.recv().await? {
+                    member.broadcast(message);
+                }
+                Ok(())
+            }
+        })
+        .await
 }

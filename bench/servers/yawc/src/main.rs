@@ -1,7 +1,7 @@
 //! Echo on hyper's upgrade that gathers up to 32 ready messages before it flushes, as yawc's own benchmark does.
 
 use std::convert::Infallible;
-use std::io;
+use std::error::Error;
 
 use futures_util::{FutureExt as _, SinkExt as _, StreamExt as _};
 use hyper::body::Incoming;
@@ -9,14 +9,15 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
+use support::Arguments;
 use tokio::net::TcpListener;
 use yawc::{HttpResponse, OpCode, Options, UpgradeFut, WebSocket};
 
 const BATCH: usize = 32;
 const MAX_MESSAGE: usize = 64 << 20;
 
-fn main() -> io::Result<()> {
-    let address = std::env::args().nth(1).expect("usage: server-yawc ADDRESS");
+fn main() -> Result<(), Box<dyn Error>> {
+    let Arguments { address, deflate, .. } = Arguments::of_process()?;
     tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
         let listener = TcpListener::bind(address).await?;
         loop {
@@ -25,7 +26,10 @@ fn main() -> io::Result<()> {
             // A peer that resets its connection is the ordinary end of a round.
             tokio::spawn(async move {
                 let _ = http1::Builder::new()
-                    .serve_connection(TokioIo::new(stream), service_fn(open))
+                    .serve_connection(
+                        TokioIo::new(stream),
+                        service_fn(move |request| open(request, deflate)),
+                    )
                     .with_upgrades()
                     .await;
             });
@@ -33,12 +37,12 @@ fn main() -> io::Result<()> {
     })
 }
 
-async fn open(mut request: Request<Incoming>) -> Result<HttpResponse, Infallible> {
+async fn open(mut request: Request<Incoming>, deflate: bool) -> Result<HttpResponse, Infallible> {
     // RFC 6455 §8.1 demands valid UTF-8; yawc checks only when told to. Its default limit is below 1 MiB.
-    let options = Options::default()
-        .without_compression()
-        .with_utf8()
-        .with_limits(MAX_MESSAGE, 2 * MAX_MESSAGE);
+    let options = Options::default();
+    let options =
+        if deflate { options.with_balanced_compression() } else { options.without_compression() };
+    let options = options.with_utf8().with_limits(MAX_MESSAGE, 2 * MAX_MESSAGE);
     let Ok((response, upgraded)) = WebSocket::upgrade_with_options(&mut request, options) else {
         let mut refusal = Response::default();
         *refusal.status_mut() = StatusCode::BAD_REQUEST;

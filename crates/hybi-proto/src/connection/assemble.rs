@@ -28,16 +28,16 @@ pub(super) struct Assembler {
     deflate: Option<Box<Decompressor>>,
     /// The first frame of the message in progress; the rest of it is boxed only when it does not
     /// arrive at once.
-    pub(super) first: Option<First>,
+    first: Option<First>,
     pub(super) partial: Option<Box<Partial>>,
     /// Messages are asked for in pieces.
     pub(super) in_pieces: bool,
 }
 
 #[derive(Debug, Clone, Copy)]
-pub(super) struct First {
+struct First {
     text: bool,
-    pub(super) compressed: bool,
+    compressed: bool,
 }
 
 /// A message of which not all has come.
@@ -136,27 +136,76 @@ impl Assembler {
             used.frame(piece.octets.len() as u64 + remaining, &limits)?;
             self.begin_partial(used);
         }
-        let (Some(first), Some(partial)) = (self.first, &mut self.partial) else { return Ok(None) };
+        let Some(partial) = &mut self.partial else { return Ok(None) };
         // Not checked yet if it was begun while messages were asked for in pieces.
         partial.used.check(&limits)?;
         if !last {
             partial.used.chunk(&limits)?;
         }
-        match (&mut self.deflate, first.compressed) {
-            (Some(deflate), true) => partial.inflate(deflate, piece, last, &limits)?,
-            _ => partial.push(piece, remaining)?,
-        }
-        if !last {
-            return Ok(self.piece_if_large());
-        }
-        self.first = None;
-        let Some(partial) = self.partial.take() else { return Ok(None) };
+        partial.push(piece, remaining)?;
+        if last { self.finish() } else { Ok(self.piece_if_large()) }
+    }
+
+    fn finish(&mut self) -> Result<Option<Event>, Error> {
+        let (Some(first), Some(partial)) = (self.first.take(), self.partial.take()) else {
+            return Ok(None);
+        };
         let delivery = partial.delivery;
         Ok(delivery.last(if first.text {
             Message::Text(partial.buffer.finish_text().map_err(invalid_utf8)?)
         } else {
             Message::Binary(partial.buffer.finish())
         }))
+    }
+
+    /// True if the message in progress is compressed.
+    #[inline]
+    pub(super) fn is_compressed(&self) -> bool {
+        self.first.is_some_and(|first| first.compressed)
+    }
+
+    /// True if inflating was interrupted: it goes on with the next call of
+    /// [`inflate`](Self::inflate), whether octets have come or not.
+    #[inline]
+    pub(super) fn is_paused(&self) -> bool {
+        self.deflate.as_ref().is_some_and(|deflate| deflate.is_paused())
+    }
+
+    /// Adds a piece of a compressed payload, as far as a slice of work goes: tells how many octets
+    /// of it were taken, and returns the message if this was `last` and all has been inflated.
+    pub(super) fn inflate(
+        &mut self,
+        piece: Piece<'_>,
+        last: bool,
+    ) -> Result<(usize, Option<Event>), Error> {
+        let limits = self.limits_now();
+        let (Some(deflate), Some(partial)) = (&mut self.deflate, &mut self.partial) else {
+            return Ok((piece.octets.len(), None));
+        };
+        let mut unmasked;
+        let octets = match piece.mask {
+            None => piece.octets,
+            Some((key, offset)) => {
+                unmasked = Vec::with_capacity(piece.octets.len());
+                hybi_bytes::mask_append(&mut unmasked, piece.octets, key, offset);
+                &unmasked[..]
+            }
+        };
+        let mut input = octets;
+        let buffer = &mut partial.buffer;
+        partial.used.check(&limits)?;
+        let max = limits.max_message_size;
+        let done = deflate.decompress_slice(&mut input, last, max, &mut |plain| {
+            buffer.push(plain).map_err(invalid_utf8)
+        })?;
+        let taken = octets.len() - input.len();
+        if done && last {
+            return Ok((taken, self.finish()?));
+        }
+        if done {
+            partial.used.chunk(&limits)?;
+        }
+        Ok((taken, self.piece_if_large()))
     }
 
     /// Room for the rest of the current frame's payload; `None` if it is compressed.
@@ -207,28 +256,6 @@ impl Partial {
         self.buffer.reserve(here + beyond);
         self.reserved = len + here + beyond;
         here + beyond
-    }
-
-    fn inflate(
-        &mut self,
-        deflate: &mut Decompressor,
-        piece: Piece<'_>,
-        last: bool,
-        limits: &Limits,
-    ) -> Result<(), Error> {
-        let mut unmasked;
-        let octets = match piece.mask {
-            None => piece.octets,
-            Some((key, offset)) => {
-                unmasked = Vec::with_capacity(piece.octets.len());
-                hybi_bytes::mask_append(&mut unmasked, piece.octets, key, offset);
-                &unmasked[..]
-            }
-        };
-        let buffer = &mut self.buffer;
-        deflate.decompress(octets, last, limits.max_message_size, &mut |plain| {
-            buffer.push(plain).map_err(invalid_utf8)
-        })
     }
 }
 

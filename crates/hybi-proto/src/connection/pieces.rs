@@ -65,11 +65,10 @@ impl Assembler {
         }
     }
 
-    /// How many of the octets that have come may be worked off at once.
+    /// How many of the compressed octets that have come may be inflated at once.
     #[inline]
     pub(super) fn at_once(&self) -> usize {
-        let compressed = self.first.is_some_and(|first| first.compressed);
-        if compressed && self.is_streaming() { COMPRESSED } else { usize::MAX }
+        if self.is_streaming() { COMPRESSED } else { usize::MAX }
     }
 
     /// The next piece, if enough has come.

@@ -8,6 +8,7 @@ mod limits;
 mod pieces;
 mod pings;
 mod sending;
+mod slices;
 mod text;
 mod violations;
 

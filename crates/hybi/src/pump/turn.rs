@@ -3,11 +3,13 @@
 //! Whoever finds frames queued and nobody writing takes the turn, writes until nothing is left, and
 //! gives the turn back. Mostly this happens at once, in the call that queued the frames. If the
 //! transport takes no more, the turn passes to a task of its own ([`Drain`]) that lives only as long as
-//! the transport is full. So whatever was accepted is written without anyone's further action, and
+//! the transport is full. So does the work of compressing what is large: a slice at a time, between
+//! which other tasks run. So whatever was accepted is written without anyone's further action, and
 //! whatever is queued meanwhile leaves in one write.
 
 use super::{Send, Shared, WRITE_FAILED, lock};
 use crate::error::Error;
+use crate::sync::{self, MutexGuard};
 use crate::transport::Transport;
 use bytes::Buf;
 use hybi_proto::ErrorCode;
@@ -15,9 +17,10 @@ use hybi_proto::connection::Outgoing;
 use std::future::{Future, poll_fn};
 use std::io::{self, IoSlice};
 use std::pin::{Pin, pin};
-use std::sync::{Arc, MutexGuard};
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
 use tokio::io::AsyncWrite;
+use tokio::time::Sleep;
 
 /// Slices handed to one vectored write.
 const SLICES: usize = 64;
@@ -40,7 +43,12 @@ impl Shared {
             return;
         }
         send.turn = true;
-        let mut turn = Turn { outgoing: send.sender.take().unwrap_or_default(), flushed: false };
+        if send.sender.has_waiting() && tokio::runtime::Handle::try_current().is_err() {
+            // There is no task that compresses it, and none that has to wait meanwhile.
+            while send.sender.compress_slice() {}
+        }
+        let outgoing = send.sender.take_ready().unwrap_or_default();
+        let mut turn = Turn { outgoing, flushed: false, has_task: false };
         drop(send);
         // Writing to a thousand connections in one go is not this task's budget to pay for: a write
         // that is refused for want of budget would look like a transport that is full.
@@ -48,12 +56,11 @@ impl Shared {
         if at_once.poll(&mut Context::from_waker(Waker::noop())).is_ready() {
             return;
         }
-        let drain = Drain { shared: self.clone(), turn, done: false };
-        match tokio::runtime::Handle::try_current() {
-            Ok(runtime) => drop(runtime.spawn(drain)),
-            // Without a runtime nobody can wait for the transport: dropping it fails the connection.
-            Err(_) => drop(drain),
-        }
+        turn.has_task = true;
+        let drain =
+            Drain { shared: self.clone(), turn, patience: None, unwanted: false, done: false };
+        // Without a runtime nobody can wait for the transport: dropping it fails the connection.
+        sync::spawn(drain);
     }
 
     /// Writes until nothing is left, then gives the turn back.
@@ -74,9 +81,16 @@ impl Shared {
                 }
             }
             turn.flushed = false;
-            if let Some(more) = send.sender.take() {
+            if let Some(more) = send.sender.take_ready() {
                 turn.outgoing = more;
                 continue;
+            }
+            if send.sender.has_waiting() {
+                if turn.has_task {
+                    send.sender.compress_slice();
+                    yield_to_others(cx);
+                }
+                return Poll::Pending;
             }
             if send.sender.wants_shutdown() && !send.shut_down {
                 drop(send);
@@ -105,6 +119,11 @@ impl Shared {
             };
             match ready!(written)? {
                 0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                // The stream may be anybody's; what it did take nobody knows.
+                written if written > turn.outgoing.remaining() => {
+                    let what = "the stream says that it wrote more than it was given";
+                    return Poll::Ready(Err(io::Error::other(what)));
+                }
                 written => turn.outgoing.advance(written),
             }
         }
@@ -135,13 +154,48 @@ struct Turn {
     outgoing: Outgoing,
     /// The transport holds nothing of it back.
     flushed: bool,
+    /// The holder is a task of its own.
+    has_task: bool,
+}
+
+/// Has the task polled again once other tasks and the reactor have had their turn.
+pub(super) fn yield_to_others(cx: &mut Context<'_>) {
+    let _ = pin!(tokio::task::yield_now()).poll(cx);
 }
 
 /// Holds the write turn while the transport is full.
 struct Drain {
     shared: Arc<Shared>,
     turn: Turn,
+    /// Runs for the time of the closing handshake, again and again while the transport is full.
+    patience: Option<Pin<Box<Sleep>>>,
+    /// The connection was closing, or held by nobody else, when it last ran out.
+    unwanted: bool,
     done: bool,
+}
+
+impl Drain {
+    /// Ready when the peer has had its time to read what is left: once the connection is closing, or
+    /// nobody holds it any more, nobody else would ever give it up.
+    fn poll_patience(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if cfg!(hybi_loom) {
+            // There is no time in a model.
+            return Poll::Pending;
+        }
+        loop {
+            let shared = &self.shared;
+            let patience = self
+                .patience
+                .get_or_insert_with(|| Box::pin(tokio::time::sleep_until(shared.close_deadline())));
+            ready!(patience.as_mut().poll(cx));
+            let unwanted = Arc::strong_count(shared) == 1 || !lock(&shared.send).sender.is_open();
+            if unwanted && self.unwanted {
+                return Poll::Ready(());
+            }
+            self.unwanted = unwanted;
+            patience.as_mut().reset(shared.close_deadline());
+        }
+    }
 }
 
 impl Future for Drain {
@@ -158,7 +212,14 @@ impl Future for Drain {
             }
             send.trouble.get_or_insert_default().drain = Some(cx.waker().clone());
         }
-        ready!(this.shared.poll_turn(cx, &mut this.turn));
+        if this.shared.poll_turn(cx, &mut this.turn).is_pending() {
+            ready!(this.poll_patience(cx));
+            lock(&this.shared.send).fail(Error::timeout(
+                ErrorCode::PeerTimeout,
+                "the peer did not read the last octets in time (see Options::close_timeout)",
+            ));
+            this.shared.give_up();
+        }
         this.done = true;
         Poll::Ready(())
     }

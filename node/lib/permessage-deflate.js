@@ -1,0 +1,288 @@
+'use strict';
+
+/**
+ * `PerMessageDeflate`: the extension of RFC 7692, negotiated and at work.
+ *
+ * Negotiation is in `deflate-params`; compressing is done by native contexts where there are, which work
+ * at once on what is small and in the thread pool on what is large, else by node:zlib, always in the pool.
+ */
+
+const codec = require('./codec');
+const params = require('./deflate-params');
+const Limiter = require('./limiter');
+const { ZlibDeflate, ZlibInflate } = require('./zlib-contexts');
+
+/** From this length on (octets of input) the thread pool pays. */
+const POOL_FROM = 16 * 1024;
+/** The same for what is inflated, which may grow a thousandfold: a short input is no short work. */
+const INFLATE_POOL_FROM = 4 * 1024;
+
+/** Options of zlib that native contexts have too, or that make no difference to what is sent. */
+const NATIVE_OPTIONS = new Set(['chunkSize', 'level', 'memLevel', 'windowBits']);
+
+/** One for the process, as the thread pool is; the first options that come decide. */
+let limiter;
+
+/** What a connection compresses its messages with. */
+class PerMessageDeflate {
+  static get extensionName() {
+    return 'permessage-deflate';
+  }
+
+  /**
+   * @param {object} [options]
+   * @param {boolean|number} [options.clientMaxWindowBits] the client's window: demanded, or `false` for
+   *   no word about it
+   * @param {boolean} [options.clientNoContextTakeover] the client forgets each message
+   * @param {number} [options.concurrencyLimit=10] how many calls to the thread pool at a time, in the process
+   * @param {boolean} [options.isServer=false] which side this is
+   * @param {number} [options.maxPayload=0] octets that a message may inflate to; 0 for any number
+   * @param {boolean|number} [options.serverMaxWindowBits] the server's window
+   * @param {boolean} [options.serverNoContextTakeover] the server forgets each message
+   * @param {number} [options.threshold=1024] shorter messages are not compressed without context takeover
+   * @param {object} [options.zlibDeflateOptions] for zlib's deflate
+   * @param {object} [options.zlibInflateOptions] for zlib's inflate
+   */
+  constructor(options) {
+    this._options = options || {};
+    const { concurrencyLimit = 10, threshold = 1024 } = this._options;
+    this._threshold = threshold;
+    this._maxPayload = this._options.maxPayload | 0;
+    this._isServer = Boolean(this._options.isServer);
+    this._deflate = null;
+    this._inflate = null;
+    /** What is agreed; null before `accept`. */
+    this.params = null;
+    limiter ??= new Limiter(concurrencyLimit);
+  }
+
+  /**
+   * The offer of a client, for `extension.format`.
+   *
+   * @returns {object}
+   */
+  offer() {
+    return params.offer(this._options);
+  }
+
+  /**
+   * Accepts what the peer offers or answers; `params` has the result.
+   *
+   * @param {object[]} configurations as `extension.parse` gives them
+   * @returns {object} what is agreed
+   * @throws {Error} if nothing of it is acceptable
+   */
+  accept(configurations) {
+    const normalized = this.normalizeParams(configurations);
+    this.params = this._isServer ? this.acceptAsServer(normalized) : this.acceptAsClient(normalized);
+    return this.params;
+  }
+
+  /** The half of `accept` that decides over a client's offers. */
+  acceptAsServer(offers) {
+    return params.acceptAsServer(offers, this._options);
+  }
+
+  /** The half of `accept` that decides over a server's answer. */
+  acceptAsClient(response) {
+    return params.acceptAsClient(response, this._options);
+  }
+
+  /** The half of `accept` that checks parameters and gives them their types, in place. */
+  normalizeParams(configurations) {
+    return params.normalize(configurations, this._isServer);
+  }
+
+  /** Lets go of the contexts; who waits for something compressed is told so. */
+  cleanup() {
+    this._inflate?.close();
+    this._inflate = null;
+    this._deflate?.close('The deflate stream was closed while data was being processed');
+    this._deflate = null;
+  }
+
+  /**
+   * Compresses a message, or a fragment of one.
+   *
+   * @param {Buffer|string} data the payload
+   * @param {boolean} fin whether the message ends here
+   * @param {(error: Error|null, data?: Buffer) => void} callback called later, in the order of the calls
+   */
+  compress(data, fin, callback) {
+    this._deflate ??= deflateJobs(this);
+    this._deflate.run(data, fin, callback);
+  }
+
+  /**
+   * As `compress`, but at once.
+   *
+   * @param {Buffer|string} data the payload
+   * @param {boolean} fin whether the message ends here
+   * @returns {Buffer|null} null if that is not possible, and `compress` has to be used: there is too much,
+   *   other data is being compressed, or there is no native code
+   */
+  compressSync(data, fin) {
+    this._deflate ??= deflateJobs(this);
+    return this._deflate.runSync(data, fin);
+  }
+
+  /**
+   * Decompresses a piece of a message.
+   *
+   * @param {Buffer} data the piece
+   * @param {boolean} fin whether the message ends here
+   * @param {(error: Error|null, data?: Buffer) => void} callback called later, in the order of the calls;
+   *   an error has the close code under `kStatusCode`
+   */
+  decompress(data, fin, callback) {
+    this._inflate ??= inflateJobs(this);
+    this._inflate.run(data, fin, callback);
+  }
+
+  /**
+   * As `decompress`, but at once.
+   *
+   * @param {Buffer} data the piece
+   * @param {boolean} fin whether the message ends here
+   * @returns {Buffer|null} null if `decompress` has to be used, as for `compressSync`
+   * @throws {Error} as `decompress` calls back with
+   */
+  decompressSync(data, fin) {
+    this._inflate ??= inflateJobs(this);
+    return this._inflate.runSync(data, fin);
+  }
+}
+
+/** The work of one direction of a connection: one piece after the other. */
+class Jobs {
+  /**
+   * @param {object} context a native one or one of `zlib-contexts`
+   * @param {number} poolFrom the length from which the thread pool does it
+   * @param {?(data: Buffer|string, fin: boolean) => Buffer} now does it here; null if the context cannot
+   * @param {(data: Buffer|string, fin: boolean, callback: Function) => void} later does it in the pool
+   */
+  constructor(context, poolFrom, now, later) {
+    this._context = context;
+    this._poolFrom = poolFrom;
+    this._now = now;
+    this._later = later;
+    this._jobs = [];
+    this._release = null;
+    this._closed = false;
+  }
+
+  run(data, fin, callback) {
+    this._jobs.push({ data, fin, callback });
+    if (this._jobs.length === 1) this._start();
+  }
+
+  runSync(data, fin) {
+    if (this._now === null || this._jobs.length > 0 || data.length >= this._poolFrom) return null;
+    return this._now(data, fin);
+  }
+
+  /** @param {string} [message] what those who wait are told; nothing without it */
+  close(message) {
+    this._closed = true;
+    // Native contexts are freed with their objects.
+    this._context.close?.();
+    this._giveBack();
+    if (message === undefined) return;
+    for (const { callback } of this._jobs) callback(new Error(message));
+  }
+
+  _start() {
+    const { data, fin } = this._jobs[0];
+    if (this._now !== null && data.length < this._poolFrom) {
+      this._startHere(data, fin);
+      return;
+    }
+    limiter.run((done) => {
+      if (this._closed) {
+        done();
+        return;
+      }
+      this._release = done;
+      this._later(data, fin, (error, output) => {
+        this._giveBack();
+        this._finish(error, output);
+      });
+    });
+  }
+
+  /** Leaves the place in the pool to others: after the work, or when it is closed, as zlib then never calls back. */
+  _giveBack() {
+    const release = this._release;
+    this._release = null;
+    release?.();
+  }
+
+  /** In this thread; told in a later turn of the loop, as if it had come from the pool. */
+  _startHere(data, fin) {
+    let error = null;
+    let output;
+    try {
+      output = this._now(data, fin);
+    } catch (thrown) {
+      error = thrown;
+    }
+    setImmediate(() => this._finish(error, output));
+  }
+
+  _finish(error, output) {
+    if (this._closed) return;
+    const { callback } = this._jobs.shift();
+    // The next is begun first: what the callback throws stops nobody.
+    if (this._jobs.length > 0) this._start();
+    if (error) callback(error);
+    else callback(null, output);
+  }
+}
+
+function deflateJobs({ _options: options, _isServer: isServer, params: agreed }) {
+  const { windowBits, noContextTakeover } = settingsOf(agreed, isServer ? 'server' : 'client');
+  const zlibOptions = { ...options.zlibDeflateOptions, windowBits };
+  if (codec.Deflate === null || !isNative(zlibOptions)) {
+    const context = new ZlibDeflate(zlibOptions, noContextTakeover);
+    return new Jobs(context, 0, null, (data, fin, callback) => context.compressAsync(data, fin, callback));
+  }
+  const { level, memLevel } = zlibOptions;
+  const context = new codec.Deflate({ level, memLevel, windowBits, noContextTakeover });
+  return new Jobs(
+    context,
+    POOL_FROM,
+    (data, fin) => context.compress(data, fin),
+    (data, fin, callback) => context.compressAsync(data, fin, callback)
+  );
+}
+
+function inflateJobs({ _options: options, _isServer: isServer, _maxPayload: limit, params: agreed }) {
+  const { windowBits, noContextTakeover } = settingsOf(agreed, isServer ? 'client' : 'server');
+  const zlibOptions = { ...options.zlibInflateOptions, windowBits };
+  if (codec.Inflate === null || !isNative(zlibOptions)) {
+    const context = new ZlibInflate(zlibOptions, noContextTakeover);
+    return new Jobs(context, 0, null, (data, fin, callback) => context.inflateAsync(data, fin, limit, callback));
+  }
+  const context = new codec.Inflate({ windowBits, noContextTakeover });
+  return new Jobs(
+    context,
+    INFLATE_POOL_FROM,
+    (data, fin) => context.inflate(data, fin, limit),
+    (data, fin, callback) => context.inflateAsync(data, fin, limit, callback)
+  );
+}
+
+/** What is agreed for the messages of one side. */
+function settingsOf(agreed, side) {
+  const bits = agreed[`${side}_max_window_bits`];
+  return {
+    windowBits: typeof bits === 'number' ? bits : 15,
+    noContextTakeover: Boolean(agreed[`${side}_no_context_takeover`])
+  };
+}
+
+function isNative(zlibOptions) {
+  return Object.keys(zlibOptions).every((name) => NATIVE_OPTIONS.has(name));
+}
+
+module.exports = PerMessageDeflate;

@@ -1,0 +1,6 @@
+/**
+ * What this package has and `ws` has not: left out where shapes are compared.
+ */
+'use strict';
+
+module.exports = new Set(['WebSocket.prototype.sendAsync', 'WebSocketServer.prototype.broadcast']);

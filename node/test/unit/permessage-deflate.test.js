@@ -1,0 +1,144 @@
+'use strict';
+
+const assert = require('node:assert');
+const { test } = require('node:test');
+const zlib = require('node:zlib');
+
+const PerMessageDeflate = require('../../lib/permessage-deflate');
+const { kStatusCode } = require('../../lib/constants');
+
+/** The two sides of a connection, agreed on what the server's options make of the client's offer. */
+function pair({ client = {}, server = {} } = {}) {
+  const asLists = (params) => Object.fromEntries(Object.entries(params).map(([name, value]) => [name, [value]]));
+  const sides = {
+    client: new PerMessageDeflate({ ...client, isServer: false }),
+    server: new PerMessageDeflate({ ...server, isServer: true })
+  };
+  const agreed = sides.server.accept([asLists(sides.client.offer())]);
+  sides.client.accept([asLists(agreed)]);
+  return sides;
+}
+
+const call = (side, method, data, fin = true) =>
+  new Promise((resolve, reject) => {
+    side[method](data, fin, (error, output) => (error ? reject(error) : resolve(output)));
+  });
+
+test('what one side compresses the other decompresses, with every agreement', async () => {
+  for (const server of [
+    {},
+    { serverNoContextTakeover: true, clientNoContextTakeover: true },
+    { serverMaxWindowBits: 9, clientMaxWindowBits: 10 },
+    { zlibDeflateOptions: { level: 1, memLevel: 4, strategy: zlib.constants.Z_HUFFMAN_ONLY } }
+  ]) {
+    const sides = pair({ server });
+    for (const [from, to] of [[sides.client, sides.server], [sides.server, sides.client]]) {
+      for (const text of ['', 'a', 'Hello '.repeat(10), 'Hello '.repeat(10), 'é'.repeat(40000)]) {
+        const compressed = await call(from, 'compress', text);
+        assert.strictEqual((await call(to, 'decompress', compressed)).toString(), text);
+      }
+      from.cleanup();
+    }
+  }
+});
+
+test('the fragments of a message continue each other', async () => {
+  const { client, server } = pair();
+  const first = await call(client, 'compress', 'Hello, ', false);
+  const last = await call(client, 'compress', 'world', true);
+  assert.strictEqual((await call(server, 'decompress', first, false)).toString(), 'Hello, ');
+  assert.strictEqual((await call(server, 'decompress', last, true)).toString(), 'world');
+});
+
+test('calls that do not wait for each other end in order', async () => {
+  const { client, server } = pair();
+  const texts = ['a'.repeat(100000), 'b', 'c'.repeat(100000), 'd'];
+  const compressed = await Promise.all(texts.map((text) => call(client, 'compress', text)));
+  const plain = await Promise.all(compressed.map((data) => call(server, 'decompress', data)));
+  assert.deepStrictEqual(plain.map(String), texts);
+});
+
+test('a callback never comes at once', (t, done) => {
+  const { client } = pair();
+  let returned = false;
+  client.compress('a', true, () => {
+    assert.ok(returned);
+    done();
+  });
+  returned = true;
+});
+
+test('data is compressed at once only if nothing is under way', async () => {
+  const { client, server } = pair();
+  const pending = call(client, 'compress', 'first');
+  assert.strictEqual(client.compressSync('second', true), null);
+  assert.strictEqual((await call(server, 'decompress', await pending)).toString(), 'first');
+  const now = client.compressSync('third', true);
+  // Without native code it never is.
+  if (now !== null) assert.strictEqual(server.decompressSync(now, true).toString(), 'third');
+});
+
+test('a bomb is stopped at maxPayload', async () => {
+  const bomb = zlib.deflateRawSync(Buffer.alloc(50 * 1024 * 1024));
+  const { server } = pair({ server: { maxPayload: 1000 } });
+  await assert.rejects(call(server, 'decompress', bomb), {
+    code: 'WS_ERR_UNSUPPORTED_MESSAGE_LENGTH',
+    message: 'Max payload size exceeded',
+    [kStatusCode]: 1009
+  });
+});
+
+test('what does not inflate is an error with close code 1007', async () => {
+  const { server } = pair();
+  await assert.rejects(call(server, 'decompress', Buffer.from([0xff, 0xff])), { code: 'Z_DATA_ERROR', [kStatusCode]: 1007 });
+});
+
+test('messages go on after one whose stream has ended', async () => {
+  const { server } = pair();
+  for (const text of ['one', 'two']) {
+    assert.strictEqual((await call(server, 'decompress', zlib.deflateRawSync(text))).toString(), text);
+  }
+});
+
+test('cleanup tells who waits for something compressed, and gives the places in the pool back', async () => {
+  for (let i = 0; i < 30; i++) {
+    const { client, server } = pair();
+    const data = Buffer.alloc(100000, 'x');
+    const pending = call(client, 'compress', data);
+    server.decompress(zlib.deflateRawSync(data), true, () => assert.fail('nobody waits for it any more'));
+    client.cleanup();
+    server.cleanup();
+    await assert.rejects(pending, { message: 'The deflate stream was closed while data was being processed' });
+  }
+  const { client } = pair();
+  assert.ok((await call(client, 'compress', Buffer.alloc(100000))).length > 0);
+});
+
+test('a parameter must be known, single and in range', () => {
+  const accept = (isServer, params) => new PerMessageDeflate({ isServer }).accept([params]);
+  assert.throws(() => accept(true, { foo: [true] }), { message: 'Unknown parameter "foo"' });
+  assert.throws(() => accept(true, { server_no_context_takeover: [true, true] }), {
+    message: 'Parameter "server_no_context_takeover" must have only a single value'
+  });
+  for (const bits of ['7', '16', '', 'x', '10.5']) {
+    assert.throws(() => accept(true, { client_max_window_bits: [bits] }), {
+      name: 'TypeError',
+      message: `Invalid value for parameter "client_max_window_bits": ${bits}`
+    });
+  }
+  assert.throws(() => accept(false, { client_max_window_bits: [true] }), { name: 'TypeError' });
+  assert.throws(() => accept(true, { server_max_window_bits: [true] }), { name: 'TypeError' });
+  assert.deepStrictEqual({ ...accept(true, { client_max_window_bits: ['08'] }) }, { client_max_window_bits: 8 });
+});
+
+test('the first acceptable offer is taken', () => {
+  const server = new PerMessageDeflate({ isServer: true, serverNoContextTakeover: false, clientMaxWindowBits: 10 });
+  const agreed = server.accept([
+    { server_no_context_takeover: [true], client_max_window_bits: [true] },
+    {},
+    { client_max_window_bits: ['9'] },
+    { client_max_window_bits: ['12'] }
+  ]);
+  assert.deepStrictEqual({ ...agreed }, { client_max_window_bits: 10 });
+  assert.throws(() => server.accept([{}]), { message: 'None of the extension offers can be accepted' });
+});
