@@ -4,7 +4,10 @@
 //! `docs/COMPRESSION.md`. Messages are JSON documents of one kind with different values; connections
 //! take turns, so with many of them the thread's zlib state never is in the right context.
 
-use hybi_proto::{Compressor, Decompressor, DeflateOptions, DeflateParams, Role, WindowBits};
+use hybi_proto::{
+    Compressor, Connection, Decompressor, DeflateOptions, DeflateParams, Extensions, Options, Role,
+    WindowBits,
+};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::fmt::Write as _;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -51,6 +54,37 @@ fn main() {
         let rounds = (1024 / kib as usize).clamp(3, 100).min(many.rounds * 100);
         row(&format!("{:14}", kib * 1024), defaults, &documents, Scale { connections: 1, rounds });
     }
+    println!("\none message of 1 MiB in slices, default level");
+    println!("slice bytes    a slice µs   the message µs   wire B");
+    let document = document(1024 * 1024, 1);
+    for kib in [8_usize, 16, 32, 64, 128, 512] {
+        in_slices(kib * 1024, &document, if bench { 9 } else { 1 });
+    }
+}
+
+/// What compressing one message in slices takes: a slice and all of them, the median of so many
+/// rounds.
+fn in_slices(slice: usize, document: &str, rounds: usize) {
+    let deflate = DeflateOptions::new().slice(slice);
+    let options = Options::new().compression(deflate);
+    let extensions = Extensions::none().with_deflate(agreed(deflate));
+    let (mut each, mut whole, mut wire) = (Vec::new(), Vec::new(), 0);
+    for _ in 0..rounds {
+        let mut server = Connection::server(&extensions, &options);
+        server.send(document).expect("is open");
+        let started = Instant::now();
+        loop {
+            let slice = Instant::now();
+            let more = server.sender().compress_slice();
+            each.push(slice.elapsed().as_secs_f64() * 1e6);
+            if !more {
+                break;
+            }
+        }
+        whole.push(started.elapsed().as_secs_f64() * 1e6);
+        wire = server.sender().buffered();
+    }
+    println!("{slice:11}  {:11.0}  {:15.0}  {wire:7}", median(each), median(whole));
 }
 
 /// How much is done for one figure.

@@ -6,6 +6,7 @@
 // HYBI_NO_NATIVE=1 turns all native code off, and so do, as for `ws`, WS_NO_BUFFER_UTIL (masking)
 // and WS_NO_UTF_8_VALIDATE (UTF-8): decoding does both in one pass, so either of them means all.
 
-const js = require('./js');
+const { HYBI_NO_NATIVE, WS_NO_BUFFER_UTIL, WS_NO_UTF_8_VALIDATE } = process.env;
+const off = HYBI_NO_NATIVE || WS_NO_BUFFER_UTIL || WS_NO_UTF_8_VALIDATE;
 
-module.exports = js;
+module.exports = (off ? null : require('./native')) ?? require('./js');

@@ -42,8 +42,8 @@
 //   FLAG_TEXT, FLAG_COMPRESSED (both of the message, on every piece), FLAG_FIN (of the frame, on every piece)
 //   and FLAG_END_OF_FRAME. A message ends with the piece that has FIN and END_OF_FRAME. Pieces are recorded
 //   as octets come; an empty piece is recorded only if it ends a frame.
-//   FLAG_SIDE: a control frame that came in several chunks lies in `decoder.side` (a Buffer of the
-//   decoder, overwritten by the next such frame) instead of in the chunk. At most one a call.
+//   FLAG_SIDE: a control frame that came in several chunks lies in `decoder.side` (a Buffer of
+//   the decoder, another one for the next such frame) instead of in the chunk. At most one a call.
 //
 // A broken rule is reported as soon as the octet that breaks it has come: the first two octets of a header
 // before the rest; wrong UTF-8 of an uncompressed text at the piece in which it is. The order of
@@ -144,6 +144,8 @@ class Decoder {
     this._remaining = 0;
     this._chunks = 0;
     this._mask = [0, 0, 0, 0];
+    /** The payload of a control frame that is cut. */
+    this._cut = null;
   }
 
   decode(chunk, from = 0) {
@@ -373,15 +375,20 @@ class Decoder {
     let octets = chunk;
     let flags = this._opcode;
     if (!whole) {
-      // The payload is recorded as a whole, so its parts wait in the decoder.
-      if (this.side === null) this.side = Buffer.alloc(MAX_CONTROL_PAYLOAD);
-      chunk.copy(this.side, this._payloadLength - this._remaining - length, at, at + length);
-      octets = this.side;
+      // The payload is recorded as a whole, so its parts wait in the decoder; not in `side`, where one
+      // that this very call has recorded may lie.
+      if (this._cut === null) this._cut = Buffer.alloc(MAX_CONTROL_PAYLOAD);
+      chunk.copy(this._cut, this._payloadLength - this._remaining - length, at, at + length);
+      octets = this._cut;
       at = 0;
       length = this._payloadLength;
       flags |= FLAG_SIDE;
     }
     if (this._inFrame) return NOTHING_YET;
+    if (!whole) {
+      this.side = this._cut;
+      this._cut = null;
+    }
     if (this._opcode !== OPCODE_CLOSE) {
       put(count, flags, at, length, 0);
       return FINE;

@@ -123,24 +123,72 @@ impl Assembler {
             used.frame(piece.octets.len() as u64 + remaining, &self.limits)?;
             self.begin_partial(used);
         }
-        let (Some(first), Some(partial)) = (self.first, &mut self.partial) else { return Ok(None) };
+        let Some(partial) = &mut self.partial else { return Ok(None) };
         if !last {
             partial.used.chunk(&self.limits)?;
         }
-        match (&mut self.deflate, first.compressed) {
-            (Some(deflate), true) => partial.inflate(deflate, piece, last, &self.limits)?,
-            _ => partial.push(piece, remaining)?,
-        }
-        if !last {
+        partial.push(piece, remaining)?;
+        if last { self.finish() } else { Ok(None) }
+    }
+
+    fn finish(&mut self) -> Result<Option<Message>, Error> {
+        let (Some(first), Some(partial)) = (self.first.take(), self.partial.take()) else {
             return Ok(None);
-        }
-        self.first = None;
-        let Some(partial) = self.partial.take() else { return Ok(None) };
+        };
         Ok(Some(if first.text {
             Message::Text(partial.buffer.finish_text().map_err(invalid_utf8)?)
         } else {
             Message::Binary(partial.buffer.finish())
         }))
+    }
+
+    /// True if the message in progress is compressed.
+    #[inline]
+    pub(super) fn is_compressed(&self) -> bool {
+        self.first.is_some_and(|first| first.compressed)
+    }
+
+    /// True if inflating was interrupted: it goes on with the next call of
+    /// [`inflate`](Self::inflate), whether octets have come or not.
+    #[inline]
+    pub(super) fn is_paused(&self) -> bool {
+        self.deflate.as_ref().is_some_and(|deflate| deflate.is_paused())
+    }
+
+    /// Adds a piece of a compressed payload, as far as a slice of work goes: tells how many octets
+    /// of it were taken, and returns the message if this was `last` and all has been inflated.
+    pub(super) fn inflate(
+        &mut self,
+        piece: Piece<'_>,
+        last: bool,
+    ) -> Result<(usize, Option<Message>), Error> {
+        let (Some(deflate), Some(partial)) = (&mut self.deflate, &mut self.partial) else {
+            return Ok((piece.octets.len(), None));
+        };
+        let mut unmasked;
+        let octets = match piece.mask {
+            None => piece.octets,
+            Some((key, offset)) => {
+                unmasked = Vec::with_capacity(piece.octets.len());
+                hybi_bytes::mask_append(&mut unmasked, piece.octets, key, offset);
+                &unmasked[..]
+            }
+        };
+        let mut input = octets;
+        let buffer = &mut partial.buffer;
+        let max = self.limits.max_message_size;
+        let done = deflate.decompress_slice(&mut input, last, max, &mut |plain| {
+            buffer.push(plain).map_err(invalid_utf8)
+        })?;
+        let taken = octets.len() - input.len();
+        if !done {
+            return Ok((taken, None));
+        }
+        if last {
+            return Ok((taken, self.finish()?));
+        }
+        partial.used.chunk(&self.limits)?;
+        Ok((taken, None))
     }
 
     /// Room for the rest of the current frame's payload; `None` if it is compressed.
@@ -190,28 +238,6 @@ impl Partial {
         self.buffer.reserve(here + beyond);
         self.reserved = len + here + beyond;
         here + beyond
-    }
-
-    fn inflate(
-        &mut self,
-        deflate: &mut Decompressor,
-        piece: Piece<'_>,
-        last: bool,
-        limits: &Limits,
-    ) -> Result<(), Error> {
-        let mut unmasked;
-        let octets = match piece.mask {
-            None => piece.octets,
-            Some((key, offset)) => {
-                unmasked = Vec::with_capacity(piece.octets.len());
-                hybi_bytes::mask_append(&mut unmasked, piece.octets, key, offset);
-                &unmasked[..]
-            }
-        };
-        let buffer = &mut self.buffer;
-        deflate.decompress(octets, last, limits.max_message_size, &mut |plain| {
-            buffer.push(plain).map_err(invalid_utf8)
-        })
     }
 }
 

@@ -12,6 +12,7 @@ mod outbox;
 mod prepared;
 mod receive;
 mod send;
+mod waiting;
 
 pub use event::Event;
 pub use keepalive::{Action, Deadlines};
@@ -74,7 +75,7 @@ impl Connection {
                 let options = options.deflate(role).unwrap_or_default();
                 (
                     Some(Box::new(Compressor::new(role, params, &options))),
-                    Some(Box::new(Decompressor::new(role, params))),
+                    Some(Box::new(Decompressor::in_slices(role, params, options.inflate_slice()))),
                 )
             }
         };

@@ -1,7 +1,7 @@
 //! [`PreparedMessage`]: encoded once, sent to many.
 
 use crate::error::Error;
-use crate::extension::{Compressor, DeflateKey};
+use crate::extension::{Compressor, DeflateKey, Job};
 use crate::header::{FrameHeader, MAX_HEADER_LEN};
 use crate::message::Message;
 use crate::opcode::Opcode;
@@ -26,7 +26,14 @@ struct Shared {
     /// The unmasked, uncompressed frame.
     plain: OnceLock<Bytes>,
     /// The unmasked, compressed frames, one for each way of compressing that was met.
-    compressed: Mutex<Vec<(DeflateKey, Bytes)>>,
+    compressed: Mutex<Vec<(DeflateKey, Compressed)>>,
+}
+
+#[derive(Debug)]
+enum Compressed {
+    Frame(Bytes),
+    /// Whoever comes next goes on with it.
+    Begun(Option<Job>),
 }
 
 impl PreparedMessage {
@@ -52,20 +59,41 @@ impl PreparedMessage {
         self.shared.plain.get_or_init(|| encode(message, false, message.as_bytes())).clone()
     }
 
+    /// True if [`compressed`](Self::compressed) has nothing left to do.
+    pub(super) fn is_compressed(&self, compressor: &Compressor) -> bool {
+        let compressed = self.shared.compressed.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = compressor.key();
+        compressed.iter().any(|(known, c)| *known == key && matches!(c, Compressed::Frame(_)))
+    }
+
     /// The message as a server with such a compressor sends it: compressed without context, so that
-    /// every peer with its window can read it.
-    pub(super) fn compressed(&self, compressor: &Compressor) -> Result<Bytes, Error> {
+    /// every peer with its window can read it. `None` if more than `slice` bytes had to be compressed
+    /// for it: whoever calls again, for whichever connection, goes on.
+    pub(super) fn compressed(
+        &self,
+        compressor: &Compressor,
+        slice: usize,
+    ) -> Result<Option<Bytes>, Error> {
         let key = compressor.key();
         let compressed = &self.shared.compressed;
         let mut compressed = compressed.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((_, frame)) = compressed.iter().find(|(known, _)| *known == key) {
-            return Ok(frame.clone());
-        }
-        let mut payload = Vec::new();
-        Compressor::without_context(key).compress(self.shared.message.as_bytes(), &mut payload)?;
-        let frame = encode(&self.shared.message, true, &payload);
-        compressed.push((key, frame.clone()));
-        Ok(frame)
+        let at = compressed.iter().position(|(known, _)| *known == key).unwrap_or_else(|| {
+            compressed.push((key, Compressed::Begun(None)));
+            compressed.len() - 1
+        });
+        let known = &mut compressed[at].1;
+        let job = match known {
+            Compressed::Frame(frame) => return Ok(Some(frame.clone())),
+            Compressed::Begun(job) => job,
+        };
+        let message = &self.shared.message;
+        let mut without_context = Compressor::without_context(key);
+        let Some(payload) = without_context.advance(job, message.as_bytes(), slice)? else {
+            return Ok(None);
+        };
+        let frame = encode(message, true, &payload);
+        *known = Compressed::Frame(frame.clone());
+        Ok(Some(frame))
     }
 }
 

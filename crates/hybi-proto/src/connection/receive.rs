@@ -95,6 +95,25 @@ impl Receiver {
     /// limit; hand the error to [`Sender::fail`](super::Sender::fail), so that the peer is told.
     #[inline]
     pub fn receive(&mut self, input: &mut &[u8]) -> Result<Option<Event>, Error> {
+        loop {
+            let result = self.receive_slice(input);
+            if !matches!(result, Ok(None)) || !self.is_paused() {
+                return result;
+            }
+        }
+    }
+
+    /// As [`receive`](Self::receive), but pauses when so much has been decompressed that other tasks
+    /// should run ([`DeflateOptions::slice`]): then it returns `None`, [`is_paused`](Self::is_paused)
+    /// is true, and it goes on when it is called again, with what is left of `input`, even if that is
+    /// nothing.
+    ///
+    /// # Errors
+    /// As [`receive`](Self::receive).
+    ///
+    /// [`DeflateOptions::slice`]: crate::DeflateOptions::slice
+    #[inline]
+    pub fn receive_slice(&mut self, input: &mut &[u8]) -> Result<Option<Event>, Error> {
         // Nearly every frame is a whole message that has come whole; everything else, and everything
         // that is wrong, goes the general way.
         if let Some((text, piece, rest)) = self.whole_message(input) {
@@ -145,6 +164,12 @@ impl Receiver {
         result
     }
 
+    /// True if [`receive_slice`](Self::receive_slice) has more to do, whether octets come or not.
+    #[inline]
+    pub fn is_paused(&self) -> bool {
+        self.assembler.is_paused()
+    }
+
     /// True once a Close frame or an error has ended the stream of events.
     pub fn is_finished(&self) -> bool {
         matches!(self.state, State::Finished)
@@ -165,7 +190,9 @@ impl Receiver {
     fn next_event(&mut self, input: &mut &[u8]) -> Result<Option<Event>, Error> {
         loop {
             let frame = match self.state {
-                State::Payload { .. } if input.is_empty() => return Ok(None),
+                State::Payload { remaining: 1.., .. } if input.is_empty() && !self.is_paused() => {
+                    return Ok(None);
+                }
                 State::Payload { fin, opcode, offset, key, remaining } => {
                     Frame { fin, opcode, offset, key, remaining }
                 }
@@ -189,6 +216,9 @@ impl Receiver {
             };
             if let Some(event) = self.payload(frame, input)? {
                 return Ok(Some(event));
+            }
+            if self.is_paused() {
+                return Ok(None);
             }
         }
     }
@@ -240,6 +270,9 @@ impl Receiver {
     #[inline]
     fn payload(&mut self, mut frame: Frame, input: &mut &[u8]) -> Result<Option<Event>, Error> {
         let here = usize::try_from(frame.remaining).unwrap_or(usize::MAX).min(input.len());
+        if self.assembler.is_compressed() && !frame.opcode.is_control() {
+            return self.compressed(frame, here, input);
+        }
         let (octets, rest) = input.split_at(here);
         *input = rest;
         let piece = Piece { octets, mask: self.mask(&frame) };
@@ -251,6 +284,24 @@ impl Receiver {
             return self.control(frame.opcode, piece, frame_ends);
         }
         let message = self.assembler.push(piece, frame.remaining, frame_ends && frame.fin)?;
+        Ok(message.map(Event::Message))
+    }
+
+    /// Inflates the `here` octets that there are of the payload of `frame`, as far as a slice of work
+    /// goes. A frame stays in progress until all that it holds has been inflated.
+    fn compressed(
+        &mut self,
+        mut frame: Frame,
+        here: usize,
+        input: &mut &[u8],
+    ) -> Result<Option<Event>, Error> {
+        let piece = Piece { octets: &input[..here], mask: self.mask(&frame) };
+        let last = frame.fin && frame.remaining == here as u64;
+        let (taken, message) = self.assembler.inflate(piece, last)?;
+        *input = &input[taken..];
+        frame.advance(taken);
+        let ends = frame.remaining == 0 && !self.is_paused();
+        self.state = if ends { BETWEEN_FRAMES } else { frame.waiting() };
         Ok(message.map(Event::Message))
     }
 

@@ -4,6 +4,7 @@ use super::closing::Closing;
 use super::event::Event;
 use super::outbox::{Outbox, Outgoing};
 use super::prepared::PreparedMessage;
+use super::waiting::{Item, Waiting};
 use crate::close::{CloseCode, CloseFrame};
 use crate::code::ErrorCode;
 use crate::error::{Error, ErrorDetail};
@@ -27,12 +28,12 @@ pub struct Sender {
     masking: Option<MaskingKeys>,
     closing: Closing,
     outbox: Outbox,
+    /// What comes after the outbox.
+    waiting: Option<Box<Waiting>>,
     /// Octets handed out by `take` and not yet reported as written.
     in_flight: usize,
     /// Octets of pongs queued since the last `take`.
     queued_pongs: u16,
-    /// The answer to the latest ping, when too many wait already.
-    pong: Option<Box<Bytes>>,
     /// `u32::MAX`: no bound.
     max_frame_size: u32,
     max_buffered: u32,
@@ -53,9 +54,9 @@ impl Sender {
             masking,
             closing: Closing::default(),
             outbox: Outbox::default(),
+            waiting: None,
             in_flight: 0,
             queued_pongs: 0,
-            pong: None,
             max_frame_size: saturating_u32(options.max_frame_size),
             max_buffered: saturating_u32(options.max_buffered),
             deflate,
@@ -88,13 +89,16 @@ impl Sender {
     pub fn send_with(&mut self, message: impl Into<Message>, compress: bool) -> Result<(), Error> {
         self.check_open()?;
         self.check_whole()?;
-        let (opcode, payload) = match message.into() {
-            Message::Text(text) => (Opcode::Text, text.into_bytes()),
-            Message::Binary(octets) => (Opcode::Binary, octets),
-        };
+        let (opcode, payload) = parts(message.into());
         self.messages = self.messages.wrapping_add(1);
         if let Some(deflate) = &mut self.deflate {
-            if compress && deflate.should_compress(payload.len()) {
+            let compress = compress && deflate.should_compress(payload.len());
+            let large = compress && payload.len() > deflate.slice();
+            if large || self.waiting.as_ref().is_some_and(|waiting| waiting.has_items()) {
+                self.wait(Item::Message { opcode, payload, compress, job: None });
+                return Ok(());
+            }
+            if compress {
                 let mut compressed = Vec::new();
                 deflate.compress(&payload, &mut compressed)?;
                 self.frames(opcode, true, compressed.into());
@@ -124,20 +128,98 @@ impl Sender {
         self.check_open()?;
         self.check_whole()?;
         self.messages = self.messages.wrapping_add(1);
+        let len = prepared.message().len();
+        let large = self.deflate.as_ref().is_some_and(|deflate| {
+            len > deflate.slice()
+                && deflate.should_compress(len)
+                && !prepared.is_compressed(deflate)
+        });
+        if large || self.has_waiting() {
+            self.wait(Item::Prepared(prepared.clone()));
+            return Ok(());
+        }
+        self.queue_prepared(prepared, usize::MAX).map(drop)
+    }
+
+    /// Queues a prepared message; false if compressing it takes more than `slice` bytes.
+    fn queue_prepared(&mut self, prepared: &PreparedMessage, slice: usize) -> Result<bool, Error> {
         let max_frame = self.max_frame();
+        let message = prepared.message();
         let encoded = match &mut self.deflate {
-            Some(deflate) if deflate.should_compress(prepared.message().len()) => {
-                let compressed = prepared.compressed(deflate)?;
-                if compressed.len() > max_frame.saturating_add(MAX_HEADER_LEN) {
-                    return self.send(prepared.message().clone());
+            Some(deflate) if deflate.should_compress(message.len()) => {
+                let Some(frame) = prepared.compressed(deflate, slice)? else { return Ok(false) };
+                if frame.len() > max_frame.saturating_add(MAX_HEADER_LEN) {
+                    let (opcode, payload) = parts(message.clone());
+                    let item = Item::Message { opcode, payload, compress: true, job: None };
+                    self.waiting.get_or_insert_default().unpop(item);
+                    return Ok(true);
                 }
-                deflate.note_sent(prepared.message().as_bytes());
-                compressed
+                deflate.note_sent(message.as_bytes());
+                frame
             }
             _ => prepared.plain(),
         };
         self.outbox.push_encoded(encoded);
-        Ok(())
+        Ok(true)
+    }
+
+    /// Puts something behind what waits to be compressed.
+    #[cold]
+    fn wait(&mut self, item: Item) {
+        self.waiting.get_or_insert_default().push(item);
+    }
+
+    /// True if a large message, or what comes after one, waits to be compressed.
+    #[inline]
+    pub fn has_waiting(&self) -> bool {
+        self.waiting.as_ref().is_some_and(|waiting| waiting.has_items())
+    }
+
+    /// Compresses one slice ([`DeflateOptions::slice`]) of what waits for it; true if more is left.
+    ///
+    /// For a driver that lets other tasks run after each slice, and writes what is
+    /// [ready](Self::take_ready) meanwhile; [`take`](Self::take) does all of it.
+    ///
+    /// [`DeflateOptions::slice`]: crate::DeflateOptions::slice
+    pub fn compress_slice(&mut self) -> bool {
+        let mut left = self.deflate.as_ref().map_or(usize::MAX, |deflate| deflate.slice());
+        while let Some(item) = self.waiting.as_mut().and_then(|waiting| waiting.pop()) {
+            if let Some(item) = self.queue_waiting(item, &mut left) {
+                self.waiting.get_or_insert_default().unpop(item);
+                return true;
+            }
+        }
+        self.waiting = self.waiting.take().filter(|waiting| waiting.pong.is_some());
+        false
+    }
+
+    /// Queues what has waited; gives it back if compressing it takes more than is `left` of a slice.
+    fn queue_waiting(&mut self, item: Item, left: &mut usize) -> Option<Item> {
+        let len = item.len();
+        match item {
+            Item::Frame { opcode, fin, payload } => {
+                let header = self.header(opcode, fin, false, payload.len());
+                self.outbox.push_shared(&header, payload);
+                return None;
+            }
+            item if *left == 0 => return Some(item),
+            Item::Message { opcode, payload, compress, mut job } => match &mut self.deflate {
+                Some(deflate) if compress => match deflate.advance(&mut job, &payload, *left) {
+                    Ok(Some(compressed)) => self.frames(opcode, true, compressed.into()),
+                    Ok(None) => return Some(Item::Message { opcode, payload, compress, job }),
+                    // It has been accepted: for want of memory it goes uncompressed.
+                    Err(_) => self.frames(opcode, false, payload),
+                },
+                _ => self.frames(opcode, false, payload),
+            },
+            Item::Prepared(prepared) => match self.queue_prepared(&prepared, *left) {
+                Ok(true) => {}
+                Ok(false) => return Some(Item::Prepared(prepared)),
+                Err(_) => self.outbox.push_encoded(prepared.plain()),
+            },
+        }
+        *left = left.saturating_sub(len);
+        None
     }
 
     /// Queues a piece of a message of which not everything is known yet. The first piece decides
@@ -153,6 +235,10 @@ impl Sender {
         self.pieces = if last { None } else { Some(first) };
         if last {
             self.messages = self.messages.wrapping_add(1);
+        }
+        if self.has_waiting() {
+            self.wait(Item::Frame { opcode, fin: last, payload: piece });
+            return Ok(());
         }
         let header = self.header(opcode, last, false, piece.len());
         self.outbox.push_shared(&header, piece);
@@ -206,8 +292,7 @@ impl Sender {
             )));
         }
         self.check_open()?;
-        let header = self.header(opcode, true, false, payload.len());
-        self.outbox.push(&header, payload);
+        self.queue_control(opcode, payload);
         Ok(())
     }
 
@@ -245,8 +330,17 @@ impl Sender {
             payload[2..2 + reason.len()].copy_from_slice(reason.as_bytes());
             len = 2 + reason.len();
         }
-        let header = self.header(Opcode::Close, true, false, len);
-        self.outbox.push(&header, &payload[..len]);
+        self.queue_control(Opcode::Close, &payload[..len]);
+    }
+
+    /// Queues a control frame behind what has been accepted before it.
+    fn queue_control(&mut self, opcode: Opcode, payload: &[u8]) {
+        if self.has_waiting() {
+            let payload = Bytes::copy_from_slice(payload);
+            return self.wait(Item::Frame { opcode, fin: true, payload });
+        }
+        let header = self.header(opcode, true, false, payload.len());
+        self.outbox.push(&header, payload);
     }
 
     /// Answers what the receiver has received: a ping with a pong, a Close with a Close.
@@ -272,12 +366,13 @@ impl Sender {
         if self.queued_pongs > MAX_QUEUED_PONGS {
             // RFC 6455 §5.5.3: only the latest ping needs a pong, so one slot bounds a ping flood
             // of a peer that does not read.
-            self.pong = Some(Box::new(payload.clone()));
+            self.waiting.get_or_insert_default().pong = Some(payload.clone());
             return;
         }
         self.queue_pong(payload);
     }
 
+    /// An answer to a ping need not wait for messages that are still being compressed.
     fn queue_pong(&mut self, payload: &[u8]) {
         let header = self.header(Opcode::Pong, true, false, payload.len());
         self.queued_pongs += (MAX_HEADER_LEN + payload.len()) as u16;
@@ -285,9 +380,13 @@ impl Sender {
     }
 
     fn queue_waiting_pong(&mut self) {
-        if let Some(payload) = self.pong.take() {
-            self.queue_pong(&payload);
+        let Some(payload) = self.waiting.as_mut().and_then(|waiting| waiting.pong.take()) else {
+            return;
+        };
+        if !self.has_waiting() {
+            self.waiting = None;
         }
+        self.queue_pong(&payload);
     }
 
     /// Fails the connection (RFC 6455 §7.1.7): queues the Close frame that belongs to `error`, and
@@ -302,6 +401,7 @@ impl Sender {
     /// Forgets what is queued: nothing of it can be written any more.
     pub fn abort(&mut self) {
         self.end();
+        self.waiting = None;
         self.outbox.clear();
         self.in_flight = 0;
     }
@@ -310,7 +410,10 @@ impl Sender {
     /// even the pong that was put off.
     fn end(&mut self) {
         self.closing = Closing::Failed;
-        self.pong = None;
+        self.waiting = self.waiting.take().filter(|waiting| waiting.has_items());
+        if let Some(waiting) = &mut self.waiting {
+            waiting.pong = None;
+        }
     }
 
     /// Tells that the peer has closed its side of the TCP connection.
@@ -347,7 +450,8 @@ impl Sender {
     /// The octets accepted and not yet written to the transport. `ws`: `bufferedAmount`.
     #[inline]
     pub fn buffered(&self) -> usize {
-        self.outbox.len() + self.in_flight
+        let waiting = self.waiting.as_ref().map_or(0, |waiting| waiting.len());
+        self.outbox.len() + waiting + self.in_flight
     }
 
     /// True if `len` more octets stay within `max_buffered`. A message that is larger than the
@@ -361,13 +465,20 @@ impl Sender {
     /// True if there is something to [`take`](Self::take).
     #[inline]
     pub fn has_outgoing(&self) -> bool {
-        self.outbox.len() > 0 || self.pong.is_some()
+        self.outbox.len() > 0 || self.waiting.is_some()
     }
 
     /// Hands out all that is queued, to be written in this order before what is handed out later.
     /// `None` if there is nothing.
     #[inline]
     pub fn take(&mut self) -> Option<Outgoing> {
+        while self.has_waiting() && self.compress_slice() {}
+        self.take_ready()
+    }
+
+    /// As [`take`](Self::take), without what waits to be compressed.
+    #[inline]
+    pub fn take_ready(&mut self) -> Option<Outgoing> {
         if self.is_open() {
             self.queue_waiting_pong();
         }
@@ -416,6 +527,14 @@ impl Sender {
             return Ok(());
         }
         Err(Error::usage("a message is being sent in pieces; finish it before sending another"))
+    }
+}
+
+#[inline(always)]
+fn parts(message: Message) -> (Opcode, Bytes) {
+    match message {
+        Message::Text(text) => (Opcode::Text, text.into_bytes()),
+        Message::Binary(octets) => (Opcode::Binary, octets),
     }
 }
 

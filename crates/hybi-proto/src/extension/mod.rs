@@ -6,8 +6,8 @@
 mod deflate;
 mod header;
 
-pub(crate) use deflate::DeflateKey;
 pub use deflate::{Compressor, Decompressor, DeflateOptions, DeflateParams, WindowBits};
+pub(crate) use deflate::{DeflateKey, Job};
 
 /// The extensions that both sides agreed on in the handshake.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -7,6 +7,7 @@ mod keepalive;
 mod limits;
 mod pings;
 mod sending;
+mod slices;
 mod text;
 mod violations;
 

@@ -95,27 +95,23 @@ impl Shared {
     /// sends never gets to see that the peer answers its pings.
     fn look_ahead(self: &Arc<Self>, receive: &mut Receive) {
         while !receive.ended {
-            let Receive { heartbeat: Some(heartbeat), chunk, receiver, .. } = receive else {
-                return;
-            };
+            let Some(heartbeat) = &mut receive.heartbeat else { return };
             if heartbeat.is_ahead() {
                 // The handler is behind, not the peer: it has said more than was read.
                 heartbeat.received();
                 return;
             }
-            let Some(octets) = chunk else {
-                *chunk = self.read_ahead();
-                if chunk.is_none() {
-                    return;
-                }
+            if receive.chunk.is_none() && !receive.receiver.is_paused() {
+                let Some(chunk) = self.read_ahead() else { return };
                 heartbeat.received();
-                continue;
-            };
-            let mut input = octets.filled();
-            let result = receiver.receive(&mut input);
-            match input.len() {
-                0 => *chunk = None,
-                left => octets.keep_last(left),
+                receive.chunk = Some(chunk);
+            }
+            let result = receive.work_off();
+            let Some(heartbeat) = &mut receive.heartbeat else { return };
+            if receive.receiver.is_paused() {
+                // There is more to be inflated than belongs here.
+                heartbeat.received();
+                return;
             }
             match result.transpose() {
                 None => {}

@@ -1,6 +1,7 @@
 //! Receiving: octets are read only when nothing is left to be worked off, and what was queued leaves
 //! before the task waits.
 
+use super::turn::yield_to_others;
 use super::{Receive, Shared, lock, release};
 use crate::close_info::ClosedBy;
 use crate::error::Error;
@@ -18,6 +19,22 @@ use tokio::time::Instant;
 /// Reads into the message itself, past the read buffer, from so many missing octets on.
 const DIRECT_READ: usize = CHUNK;
 
+impl Receive {
+    /// Works off what has been read: as far as the next event, or as far as inflating may go before
+    /// other tasks run.
+    #[inline]
+    pub(super) fn work_off(&mut self) -> Result<Option<Event>, hybi_proto::Error> {
+        let Some(chunk) = &mut self.chunk else { return self.receiver.receive_slice(&mut &[][..]) };
+        let mut input = chunk.filled();
+        let result = self.receiver.receive_slice(&mut input);
+        match input.len() {
+            0 => self.chunk = None,
+            left => chunk.keep_last(left),
+        }
+        result
+    }
+}
+
 impl Shared {
     /// The next event; `None` at the end of the connection.
     pub(crate) fn poll_event(
@@ -34,15 +51,14 @@ impl Shared {
             }
         }
         loop {
-            if let Some(chunk) = &mut receive.chunk {
-                let mut input = chunk.filled();
-                let result = receive.receiver.receive(&mut input);
-                match input.len() {
-                    0 => receive.chunk = None,
-                    left => chunk.keep_last(left),
-                }
-                if let Some(result) = result.transpose() {
+            if receive.chunk.is_some() || receive.receiver.is_paused() {
+                if let Some(result) = receive.work_off().transpose() {
                     return Poll::Ready(self.settle(receive, result).map(Some));
+                }
+                if receive.receiver.is_paused() {
+                    self.prepare_to_wait(cx);
+                    yield_to_others(cx);
+                    return Poll::Pending;
                 }
             }
             if receive.ended {

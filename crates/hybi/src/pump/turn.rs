@@ -3,7 +3,8 @@
 //! Whoever finds frames queued and nobody writing takes the turn, writes until nothing is left, and
 //! gives the turn back. Mostly this happens at once, in the call that queued the frames. If the
 //! transport takes no more, the turn passes to a task of its own ([`Drain`]) that lives only as long as
-//! the transport is full. So whatever was accepted is written without anyone's further action, and
+//! the transport is full. So does the work of compressing what is large: a slice at a time, between
+//! which other tasks run. So whatever was accepted is written without anyone's further action, and
 //! whatever is queued meanwhile leaves in one write.
 
 use super::{Send, Shared, WRITE_FAILED, lock};
@@ -41,7 +42,12 @@ impl Shared {
             return;
         }
         send.turn = true;
-        let mut turn = Turn { outgoing: send.sender.take().unwrap_or_default(), flushed: false };
+        if send.sender.has_waiting() && tokio::runtime::Handle::try_current().is_err() {
+            // There is no task that compresses it, and none that has to wait meanwhile.
+            while send.sender.compress_slice() {}
+        }
+        let outgoing = send.sender.take_ready().unwrap_or_default();
+        let mut turn = Turn { outgoing, flushed: false, has_task: false };
         drop(send);
         // Writing to a thousand connections in one go is not this task's budget to pay for: a write
         // that is refused for want of budget would look like a transport that is full.
@@ -49,6 +55,7 @@ impl Shared {
         if at_once.poll(&mut Context::from_waker(Waker::noop())).is_ready() {
             return;
         }
+        turn.has_task = true;
         let drain =
             Drain { shared: self.clone(), turn, patience: None, unwanted: false, done: false };
         match tokio::runtime::Handle::try_current() {
@@ -76,9 +83,16 @@ impl Shared {
                 }
             }
             turn.flushed = false;
-            if let Some(more) = send.sender.take() {
+            if let Some(more) = send.sender.take_ready() {
                 turn.outgoing = more;
                 continue;
+            }
+            if send.sender.has_waiting() {
+                if turn.has_task {
+                    send.sender.compress_slice();
+                    yield_to_others(cx);
+                }
+                return Poll::Pending;
             }
             if send.sender.wants_shutdown() && !send.shut_down {
                 drop(send);
@@ -142,6 +156,13 @@ struct Turn {
     outgoing: Outgoing,
     /// The transport holds nothing of it back.
     flushed: bool,
+    /// The holder is a task of its own.
+    has_task: bool,
+}
+
+/// Has the task polled again once other tasks and the reactor have had their turn.
+pub(super) fn yield_to_others(cx: &mut Context<'_>) {
+    let _ = pin!(tokio::task::yield_now()).poll(cx);
 }
 
 /// Holds the write turn while the transport is full.

@@ -13,6 +13,10 @@ use zlib_rs::{Deflate, DeflateError, DeflateFlush};
 /// zlib counts in 32 bits; what is larger goes in pieces.
 const MAX_PIECE: usize = 1 << 30;
 
+/// RFC 7692 §7.2.3.6: an empty message is one octet. zlib would not say anything if it has just been
+/// flushed.
+const EMPTY: &[u8] = &[0x00];
+
 /// Compresses the messages of one connection, one after the other.
 ///
 /// Between messages it holds the last bytes that were sent ([`DeflateOptions::history`]) and
@@ -21,7 +25,18 @@ const MAX_PIECE: usize = 1 << 30;
 pub struct Compressor {
     key: DeflateKey,
     context: Context,
-    threshold: usize,
+    threshold: u32,
+    slice: u32,
+}
+
+/// A message that is being compressed, in slices.
+///
+/// It holds a zlib state; the context of its compressor changes when it is finished.
+pub(crate) struct Job {
+    state: Box<DeflateState>,
+    /// Bytes of the payload that have been compressed.
+    done: usize,
+    out: Vec<u8>,
 }
 
 /// What a message may refer back to.
@@ -54,12 +69,19 @@ impl Compressor {
             }
         };
         let threshold = if params.no_context_takeover(role) { options.threshold } else { 0 };
-        Compressor { key, context, threshold }
+        let saturating = |bytes: usize| u32::try_from(bytes).unwrap_or(u32::MAX);
+        let (threshold, slice) = (saturating(threshold), saturating(options.slice));
+        Compressor { key, context, threshold, slice }
     }
 
     /// Whether a message of this many bytes is to be compressed ([`DeflateOptions::threshold`]).
     pub fn should_compress(&self, bytes: usize) -> bool {
-        bytes >= self.threshold
+        bytes >= self.threshold as usize
+    }
+
+    /// How many bytes are compressed at a stretch ([`DeflateOptions::slice`]).
+    pub(crate) fn slice(&self) -> usize {
+        self.slice as usize
     }
 
     /// Appends the compressed payload of one message to `out`.
@@ -68,10 +90,8 @@ impl Compressor {
     /// [`Error::Limit`] if there is no memory for a zlib state. Nothing has been appended then, and
     /// the next message starts without context, so the connection can go on.
     pub fn compress(&mut self, payload: &[u8], out: &mut Vec<u8>) -> Result<(), Error> {
-        // RFC 7692 §7.2.3.6: an empty message is one octet. zlib would not say anything if it has
-        // just been flushed.
         if payload.is_empty() {
-            out.push(0x00);
+            out.extend_from_slice(EMPTY);
             return Ok(());
         }
         let start = out.len();
@@ -84,12 +104,50 @@ impl Compressor {
     }
 
     fn compress_into(&mut self, payload: &[u8], out: &mut Vec<u8>) -> Result<(), Error> {
+        let mut state = self.begin()?;
+        let (start, mut done) = (out.len(), 0);
+        while !slice(&mut state.deflate, payload, &mut done, MAX_PIECE, out)? {}
+        finish(start, out)?;
+        self.end(state, payload);
+        Ok(())
+    }
+
+    /// Compresses the next `bytes` of a message that `job` keeps the state of (`None` at first);
+    /// the compressed payload once it is whole.
+    ///
+    /// # Errors
+    /// As for [`compress`](Self::compress). The peer has seen nothing of the message, so the
+    /// context is what it was.
+    pub(crate) fn advance(
+        &mut self,
+        job: &mut Option<Job>,
+        payload: &[u8],
+        bytes: usize,
+    ) -> Result<Option<Vec<u8>>, Error> {
+        if payload.is_empty() {
+            return Ok(Some(EMPTY.to_vec()));
+        }
+        let mut this = match job.take() {
+            Some(job) => job,
+            None => Job { state: self.begin()?, done: 0, out: Vec::new() },
+        };
+        let bytes = bytes.min(MAX_PIECE);
+        if !slice(&mut this.state.deflate, payload, &mut this.done, bytes, &mut this.out)? {
+            *job = Some(this);
+            return Ok(None);
+        }
+        finish(0, &mut this.out)?;
+        self.end(this.state, payload);
+        Ok(Some(this.out))
+    }
+
+    /// The zlib state for the next message, in the context that the message may refer to.
+    fn begin(&mut self) -> Result<Box<DeflateState>, Error> {
         match &mut self.context {
             Context::None => {
                 let mut state = take_deflate(self.key)?;
                 prime(&mut state, [&[], &[]])?;
-                message(&mut state.deflate, payload, out)?;
-                put_deflate(state);
+                Ok(state)
             }
             Context::History { history, now } => {
                 let mut state = take_deflate(self.key)?;
@@ -98,21 +156,29 @@ impl Compressor {
                 if state.left_by != Some(*now) {
                     prime(&mut state, history.parts())?;
                 }
-                message(&mut state.deflate, payload, out)?;
-                history.push(payload)?;
+                Ok(state)
+            }
+            Context::Own(own) => match own.take() {
+                Some(state) => Ok(state),
+                None => DeflateState::new(self.key),
+            },
+        }
+    }
+
+    /// Takes note of a message that `state` has compressed.
+    fn end(&mut self, mut state: Box<DeflateState>, payload: &[u8]) {
+        match &mut self.context {
+            Context::None => put_deflate(state),
+            Context::History { history, now } => {
+                if history.push(payload).is_err() {
+                    history.clear();
+                }
                 now.turn = now.turn.wrapping_add(1);
                 state.left_by = Some(*now);
                 put_deflate(state);
             }
-            Context::Own(own) => {
-                let state = match own {
-                    Some(state) => state,
-                    None => own.insert(Box::new(DeflateState::new(self.key)?)),
-                };
-                message(&mut state.deflate, payload, out)?;
-            }
+            Context::Own(own) => *own = Some(state),
         }
-        Ok(())
     }
 
     /// Forgets and frees the context; the peer never notices.
@@ -168,7 +234,7 @@ impl Compressor {
         out: &mut Vec<u8>,
     ) -> Result<(), Error> {
         let key = DeflateKey::new(options, window_bits.get());
-        Compressor { key, context: Context::None, threshold: 0 }.compress(payload, out)
+        Compressor::without_context(key).compress(payload, out)
     }
 
     /// What another compressor must have in common to produce what this one's peer can read.
@@ -178,7 +244,7 @@ impl Compressor {
 
     /// A compressor whose messages refer to nothing before them.
     pub(crate) fn without_context(key: DeflateKey) -> Self {
-        Compressor { key, context: Context::None, threshold: 0 }
+        Compressor { key, context: Context::None, threshold: 0, slice: u32::MAX }
     }
 
     /// How many bytes of the heap it holds now, to be watched or tested; a zlib state of its own
@@ -199,6 +265,12 @@ impl std::fmt::Debug for Compressor {
     }
 }
 
+impl std::fmt::Debug for Job {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Job").field("done", &self.done).finish_non_exhaustive()
+    }
+}
+
 fn prime(state: &mut DeflateState, history: [&[u8]; 2]) -> Result<(), Error> {
     state.left_by = None;
     state.deflate.reset();
@@ -210,18 +282,26 @@ fn prime(state: &mut DeflateState, history: [&[u8]; 2]) -> Result<(), Error> {
     Ok(())
 }
 
-/// RFC 7692 §7.2.1: deflate, flush to an octet's end with an empty stored block, remove its tail.
-fn message(deflate: &mut Deflate, payload: &[u8], out: &mut Vec<u8>) -> Result<(), Error> {
-    let start = out.len();
-    let mut rest = payload;
-    with_scratch(|scratch| {
-        while rest.len() > MAX_PIECE {
-            let (piece, later) = rest.split_at(MAX_PIECE);
-            run(deflate, piece, DeflateFlush::NoFlush, scratch, out)?;
-            rest = later;
-        }
-        run(deflate, rest, DeflateFlush::SyncFlush, scratch, out)
-    })?;
+/// Deflates the next `bytes` of `payload`, of which `done` have been; true once that was all.
+fn slice(
+    deflate: &mut Deflate,
+    payload: &[u8],
+    done: &mut usize,
+    bytes: usize,
+    out: &mut Vec<u8>,
+) -> Result<bool, Error> {
+    let rest = &payload[*done..];
+    let piece = &rest[..rest.len().min(bytes)];
+    *done += piece.len();
+    let last = piece.len() == rest.len();
+    // RFC 7692 §7.2.1: a flush to an octet's end, which zlib makes with an empty stored block.
+    let flush = if last { DeflateFlush::SyncFlush } else { DeflateFlush::NoFlush };
+    with_scratch(|scratch| run(deflate, piece, flush, scratch, out))?;
+    Ok(last)
+}
+
+/// RFC 7692 §7.2.1: removes the tail of the message that begins at `start`.
+fn finish(start: usize, out: &mut Vec<u8>) -> Result<(), Error> {
     let end = out.len().saturating_sub(TAIL.len());
     // Longer than the tail: the header of the empty block is in the octet before it.
     if end <= start || out[end..] != TAIL {

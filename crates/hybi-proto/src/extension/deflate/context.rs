@@ -130,7 +130,7 @@ pub(super) struct DeflateState {
 }
 
 impl DeflateState {
-    pub(super) fn new(key: DeflateKey) -> Result<Self, Error> {
+    pub(super) fn new(key: DeflateKey) -> Result<Box<Self>, Error> {
         // `Deflate::new_with_config` panics if it gets no memory.
         check_memory(DEFLATE_STATE_SIZE)?;
         // The values are in range (it panics otherwise): the setters of the options clamp them.
@@ -140,12 +140,13 @@ impl DeflateState {
             mem_level: i32::from(key.memory_level),
             ..DeflateConfig::default()
         });
-        Ok(DeflateState { key, left_by: None, deflate })
+        Ok(Box::new(DeflateState { key, left_by: None, deflate }))
     }
 }
 
 thread_local! {
-    static DEFLATES: RefCell<Vec<DeflateState>> = const { RefCell::new(Vec::new()) };
+    #[expect(clippy::vec_box, reason = "a state moves between threads and connections")]
+    static DEFLATES: RefCell<Vec<Box<DeflateState>>> = const { RefCell::new(Vec::new()) };
     #[expect(clippy::vec_box, reason = "a box is what a decompressor has room for")]
     static INFLATES: RefCell<Vec<Box<Inflate>>> = const { RefCell::new(Vec::new()) };
     static BUFFER: Cell<Option<Box<[u8]>>> = const { Cell::new(None) };
@@ -155,7 +156,7 @@ thread_local! {
 // foreign code (a sink) runs, and what fails half-way is dropped. `try_with` because a thread may
 // use a connection while its thread-locals are being destroyed.
 
-pub(super) fn take_deflate(key: DeflateKey) -> Result<DeflateState, Error> {
+pub(super) fn take_deflate(key: DeflateKey) -> Result<Box<DeflateState>, Error> {
     let kept = DEFLATES.try_with(|states| {
         let mut states = states.borrow_mut();
         let found = states.iter().position(|state| state.key == key)?;
@@ -167,7 +168,7 @@ pub(super) fn take_deflate(key: DeflateKey) -> Result<DeflateState, Error> {
     }
 }
 
-pub(super) fn put_deflate(state: DeflateState) {
+pub(super) fn put_deflate(state: Box<DeflateState>) {
     let _ = DEFLATES.try_with(|states| {
         let mut states = states.borrow_mut();
         if states.len() == MAX_DEFLATES {

@@ -29,11 +29,21 @@ pub struct Decompressor {
     /// The octets read so far end with a final block (BFINAL=1).
     ended: bool,
     failed: bool,
+    /// How many bytes may be worked on at a stretch, and how many of them are left.
+    slice: u32,
+    left: u32,
+    /// The stretch has ended with work left to be done.
+    paused: bool,
 }
 
 impl Decompressor {
     /// A decompressor for what the peer of `role`, this side, sends.
     pub fn new(role: Role, params: &DeflateParams) -> Self {
+        Decompressor::in_slices(role, params, usize::MAX)
+    }
+
+    /// One whose [`decompress_slice`](Self::decompress_slice) pauses after so many bytes.
+    pub(crate) fn in_slices(role: Role, params: &DeflateParams, slice: usize) -> Self {
         let peer = match role {
             Role::Client => Role::Server,
             Role::Server => Role::Client,
@@ -42,12 +52,16 @@ impl Decompressor {
             true => 0,
             false => params.max_window_bits(peer).size(),
         };
+        let slice = u32::try_from(slice).unwrap_or(u32::MAX);
         Decompressor {
             window: History::new(window),
             inflate: None,
             produced: 0,
             ended: false,
             failed: false,
+            slice,
+            left: slice,
+            paused: false,
         }
     }
 
@@ -65,21 +79,50 @@ impl Decompressor {
     /// context is lost, and every further call fails.
     pub fn decompress(
         &mut self,
-        input: &[u8],
+        mut input: &[u8],
         fin: bool,
         max_message_size: usize,
         sink: &mut dyn FnMut(&[u8]) -> Result<(), Error>,
     ) -> Result<(), Error> {
+        while !self.decompress_slice(&mut input, fin, max_message_size, sink)? {}
+        Ok(())
+    }
+
+    /// As [`decompress`](Self::decompress), but ends when the stretch does: then it is
+    /// [paused](Self::is_paused), returns false, and goes on with what it has left of `input`
+    /// when it is called again.
+    pub(crate) fn decompress_slice(
+        &mut self,
+        input: &mut &[u8],
+        fin: bool,
+        max_message_size: usize,
+        sink: &mut dyn FnMut(&[u8]) -> Result<(), Error>,
+    ) -> Result<bool, Error> {
         if self.failed {
             return Err(invalid("an earlier message of the connection could not be decompressed"));
+        }
+        if self.paused {
+            self.left = self.slice;
+        }
+        // Messages share a stretch: many small ones take as long as a large one.
+        self.paused = self.left == 0;
+        if self.paused {
+            return Ok(false);
         }
         let result = self.piece(input, fin, max_message_size, sink);
         if result.is_err() {
             self.failed = true;
+            self.paused = false;
             self.inflate = None;
             self.window.clear();
         }
-        result
+        result?;
+        Ok(!self.paused)
+    }
+
+    /// True if the last stretch ended with work left to be done.
+    pub(crate) fn is_paused(&self) -> bool {
+        self.paused
     }
 
     /// True between the first octet of a message and its end: a zlib state is held.
@@ -94,7 +137,7 @@ impl Decompressor {
 
     fn piece(
         &mut self,
-        input: &[u8],
+        input: &mut &[u8],
         fin: bool,
         max: usize,
         sink: &mut dyn FnMut(&[u8]) -> Result<(), Error>,
@@ -109,13 +152,13 @@ impl Decompressor {
         }
         with_scratch(|scratch| {
             self.feed(input, max, scratch, sink)?;
-            if fin { self.finish(scratch) } else { Ok(()) }
+            if fin && !self.paused { self.finish(scratch) } else { Ok(()) }
         })
     }
 
     fn feed(
         &mut self,
-        mut input: &[u8],
+        input: &mut &[u8],
         max: usize,
         scratch: &mut [u8],
         sink: &mut dyn FnMut(&[u8]) -> Result<(), Error>,
@@ -131,7 +174,12 @@ impl Decompressor {
             // One octet more than is allowed tells a message that is too large.
             let allowed = max.saturating_sub(self.produced);
             let room = scratch.len().min(allowed.saturating_add(1));
-            let step = step(inflate, &input[..input.len().min(MAX_PIECE)], &mut scratch[..room])?;
+            let piece = input.len().min(MAX_PIECE).min(self.left as usize);
+            let step = step(inflate, &input[..piece], &mut scratch[..room])?;
+            *input = &input[step.read..];
+            self.ended |= step.ended;
+            // Blocks without content are work as well.
+            self.left = self.left.saturating_sub(step.written.max(step.read) as u32);
             if step.written > allowed {
                 return Err(too_large(max));
             }
@@ -140,14 +188,16 @@ impl Decompressor {
                 self.window.push(&scratch[..step.written])?;
                 sink(&scratch[..step.written])?;
             }
-            input = &input[step.read..];
-            self.ended |= step.ended;
             // Room left in the output: everything that the input holds has been handed out.
             if input.is_empty() && (step.written < room || self.ended) {
                 return Ok(());
             }
             if step.read == 0 && step.written == 0 {
                 return Err(invalid("the decoder does not get on with it"));
+            }
+            if self.left == 0 {
+                self.paused = true;
+                return Ok(());
             }
         }
     }

@@ -9,6 +9,7 @@ mod decompress;
 mod params;
 
 pub use compress::Compressor;
+pub(crate) use compress::Job;
 pub(crate) use context::DeflateKey;
 pub use decompress::Decompressor;
 pub use params::{DeflateOptions, DeflateParams, WindowBits};

@@ -83,7 +83,7 @@ pub struct DeflateOptions {
     pub(super) memory_level: u8,
     pub(super) history: usize,
     pub(super) full_state: bool,
-    pub(super) offload_above: usize,
+    pub(super) slice: usize,
 }
 
 impl DeflateOptions {
@@ -99,7 +99,7 @@ impl DeflateOptions {
             memory_level: 8,
             history: 4096,
             full_state: false,
-            offload_above: 32 * 1024,
+            slice: 32 * 1024,
         }
     }
 
@@ -185,18 +185,21 @@ impl DeflateOptions {
         self
     }
 
-    /// The size in bytes above which a message is not worked on in the reactor's thread (default 32768).
+    /// How many bytes are compressed at a stretch (default 32768, about 0.35 ms at level 6; at least
+    /// 1024). Eight times as many are decompressed, which takes about as long.
     ///
-    /// This crate has no threads: it is for a driver to ask [`should_offload`](Self::should_offload).
-    /// The crate `hybi` does not do so yet; it works on every message inline.
-    pub const fn offload_above(mut self, bytes: usize) -> Self {
-        self.offload_above = bytes;
+    /// A message that is larger waits and is compressed in slices of this size, between which the
+    /// driver lets other tasks run; see [`Sender::compress_slice`](crate::connection::Sender::compress_slice)
+    /// and [`Receiver::receive_slice`](crate::connection::Receiver::receive_slice). `ws`, which uses threads:
+    /// `concurrencyLimit`.
+    pub const fn slice(mut self, bytes: usize) -> Self {
+        self.slice = if bytes < 1024 { 1024 } else { bytes };
         self
     }
 
-    /// Whether compressing or inflating a message of this many bytes takes too long for a reactor.
-    pub const fn should_offload(&self, bytes: usize) -> bool {
-        bytes > self.offload_above
+    /// How many bytes are decompressed at a stretch.
+    pub(crate) const fn inflate_slice(&self) -> usize {
+        self.slice.saturating_mul(8)
     }
 
     /// Client: the value of `Sec-WebSocket-Extensions` for the request.
@@ -327,6 +330,27 @@ pub struct DeflateParams {
 }
 
 impl DeflateParams {
+    /// The same agreement but for what `sender` sends: for a driver that negotiates by itself, as
+    /// the npm package does.
+    pub const fn with(
+        mut self,
+        sender: Role,
+        no_context_takeover: bool,
+        max_window_bits: WindowBits,
+    ) -> Self {
+        match sender {
+            Role::Client => {
+                self.client_no_context_takeover = no_context_takeover;
+                self.client_max_window_bits = max_window_bits;
+            }
+            Role::Server => {
+                self.server_no_context_takeover = no_context_takeover;
+                self.server_max_window_bits = max_window_bits;
+            }
+        }
+        self
+    }
+
     /// Whether this side compresses each message on its own.
     pub const fn no_context_takeover(&self, sender: Role) -> bool {
         match sender {
@@ -700,6 +724,17 @@ mod tests {
                 assert_eq!(client.confirm(&response).unwrap(), agreed, "{response}");
             }
         }
+    }
+
+    #[test]
+    fn an_agreement_can_be_made_for_each_direction() {
+        let params = DeflateParams::default().with(Role::Client, true, bits(9));
+        assert!(params.no_context_takeover(Role::Client));
+        assert_eq!(params.max_window_bits(Role::Client), bits(9));
+        assert!(!params.no_context_takeover(Role::Server));
+        let params = params.with(Role::Server, true, bits(12));
+        assert_eq!(params.max_window_bits(Role::Server), bits(12));
+        assert_eq!(params.max_window_bits(Role::Client), bits(9));
     }
 
     #[test]

@@ -1,0 +1,171 @@
+//! What JavaScript can call: see `node/lib/codec/native.js`, the only caller.
+
+use crate::decoder::{Decoder, Options};
+use crate::deflate::{self, Compressing, Decompressing, Inflater, Output};
+use crate::napi::{Call, Export, Module, Refused, Shared, Value};
+use crate::records::{self, Records};
+use crate::slab::Slab;
+use hybi_proto::{Compressor, Role};
+
+/// What one environment holds: the main thread, or a worker.
+pub(crate) struct Addon {
+    shared: Shared,
+    decoders: Slab<Decoder>,
+    pub(crate) compressors: Slab<Compressor>,
+    pub(crate) decompressors: Slab<Inflater>,
+    pub(crate) output: Output,
+}
+
+/// Sets the module up.
+pub(crate) fn set_up(module: &mut Module) -> Result<(), Refused> {
+    let shared = module.shared(c"shared", records::SHARED)?;
+    let addon = module.keep(Addon {
+        shared,
+        decoders: Slab::new(),
+        compressors: Slab::new(),
+        decompressors: Slab::new(),
+        output: Output::default(),
+    })?;
+    module.text(c"version", env!("CARGO_PKG_VERSION"))?;
+    module.function(&addon, NewDecoder)?;
+    module.function(&addon, FreeDecoder)?;
+    module.function(&addon, Decode)?;
+    module.function(&addon, Mask)?;
+    module.function(&addon, NewCompressor)?;
+    module.function(&addon, FreeCompressor)?;
+    module.function(&addon, Compress)?;
+    module.function(&addon, CompressLater)?;
+    module.function(&addon, NewDecompressor)?;
+    module.function(&addon, FreeDecompressor)?;
+    module.function(&addon, Decompress)?;
+    module.function(&addon, DecompressLater)?;
+    module.function(&addon, Take)
+}
+
+/// Functions for JavaScript: a type, its name there, its arguments in a comment, and what it does.
+macro_rules! exports {
+    ($($(#[doc = $doc:literal])+ $type:ident $name:literal = |$call:ident, $addon:ident| $body:expr;)+) => {$(
+        $(#[doc = $doc])+
+        struct $type;
+
+        impl Export<Addon> for $type {
+            const NAME: &'static std::ffi::CStr = $name;
+
+            #[inline]
+            fn call($call: &mut Call<'_>, $addon: &mut Addon) -> Result<Value, Refused> {
+                $body
+            }
+        }
+    )+};
+}
+
+exports! {
+    /// isServer, rsv1Allowed, maxPayload, maxFragments, maxBufferedChunks, validate → number
+    NewDecoder c"newDecoder" = |call, addon| {
+        let options = Options {
+            role: if call.boolean(0)? { Role::Server } else { Role::Client },
+            compression: call.boolean(1)?,
+            max_payload: call.length(2)?,
+            max_fragments: call.number(3)?,
+            max_buffered_chunks: call.number(4)?,
+            validate: call.boolean(5)?,
+        };
+        let number = addon.decoders.insert(Decoder::new(options))?;
+        call.answer(number)
+    };
+
+    /// number
+    FreeDecoder c"freeDecoder" = |call, addon| {
+        addon.decoders.remove(call.number(0)?)?;
+        Ok(call.nothing())
+    };
+
+    /// number, chunk, from → the number of records in `shared`
+    Decode c"decode" = |call, addon| {
+        let decoder = addon.decoders.get(call.number(0)?)?;
+        let from = call.number(2)? as usize;
+        let chunk = call.octets(1)?;
+        if chunk.len() > u32::MAX as usize {
+            return Err(Refused(c"a chunk of 4 GiB or more cannot be decoded at once"));
+        }
+        let mut records = Records::new(addon.shared.words());
+        let consumed = decoder.decode(chunk, from, &mut records);
+        let count = records.end(consumed);
+        call.answer(count)
+    };
+
+    /// source, target, offset in the target, length, key as a little-endian number
+    Mask c"mask" = |call, _addon| {
+        let (offset, len) = (call.length(2)?, call.length(3)?);
+        let key = call.number(4)?.to_le_bytes();
+        call.copy(0, 1, offset, len)?;
+        hybi_bytes::mask(&mut call.octets(1)?[offset..offset + len], key, 0);
+        Ok(call.nothing())
+    };
+
+    /// windowBits, noContextTakeover, level, memLevel → number
+    NewCompressor c"newCompressor" = |call, addon| {
+        let compressor =
+            deflate::compressor(call.number(0)?, call.boolean(1)?, call.number(2)?, call.number(3)?);
+        let number = addon.compressors.insert(compressor)?;
+        call.answer(number)
+    };
+
+    /// number
+    FreeCompressor c"freeCompressor" = |call, addon| {
+        addon.compressors.remove(call.number(0)?)?;
+        Ok(call.nothing())
+    };
+
+    /// number, message, fin → the length of the output, or a negative number
+    Compress c"compress" = |call, addon| {
+        let (number, fin) = (call.number(0)?, call.boolean(2)?);
+        let result = addon.compress(number, call.octets(1)?, fin)?;
+        call.answer_length(result)
+    };
+
+    /// number, message, fin, callback(as `compress` returns)
+    CompressLater c"compressLater" = |call, addon| {
+        let (number, fin) = (call.number(0)?, call.boolean(2)?);
+        let message = call.octets(1)?.to_vec();
+        let task = Compressing::begin(addon, number, message, fin)?;
+        call.queue(3, task, addon)?;
+        Ok(call.nothing())
+    };
+
+    /// windowBits, noContextTakeover → number
+    NewDecompressor c"newDecompressor" = |call, addon| {
+        let decompressor = deflate::decompressor(call.number(0)?, call.boolean(1)?);
+        let number = addon.decompressors.insert(decompressor)?;
+        call.answer(number)
+    };
+
+    /// number
+    FreeDecompressor c"freeDecompressor" = |call, addon| {
+        addon.decompressors.remove(call.number(0)?)?;
+        Ok(call.nothing())
+    };
+
+    /// number, piece, fin, limit → the length of the output, or a negative number
+    Decompress c"decompress" = |call, addon| {
+        let (number, fin, limit) = (call.number(0)?, call.boolean(2)?, call.length(3)?);
+        let result = addon.decompress(number, call.octets(1)?, fin, limit)?;
+        call.answer_length(result)
+    };
+
+    /// number, piece, fin, limit, callback(as `decompress` returns)
+    DecompressLater c"decompressLater" = |call, addon| {
+        let (number, fin, limit) = (call.number(0)?, call.boolean(2)?, call.length(3)?);
+        let piece = call.octets(1)?.to_vec();
+        let task = Decompressing::begin(addon, number, piece, fin, limit)?;
+        call.queue(4, task, addon)?;
+        Ok(call.nothing())
+    };
+
+    /// target, offset: writes the output of the last call there
+    Take c"take" = |call, addon| {
+        let offset = call.length(1)?;
+        addon.output.take(call.octets(0)?, offset)?;
+        Ok(call.nothing())
+    };
+}

@@ -1,0 +1,282 @@
+//! permessage-deflate for JavaScript: contexts by number, worked on in place or in the pool.
+//!
+//! What a call produces waits in [`Output`] until JavaScript, which allocates the Buffer it wants,
+//! takes it. The messages of a connection are worked on one after the other: while one is in the
+//! pool, its context is not here, and another call for it is refused.
+
+use crate::addon::Addon;
+use crate::napi::{Refused, Task};
+use hybi_proto::{
+    Compressor, Decompressor, DeflateOptions, DeflateParams, Error, ErrorCode, ErrorDetail, Role,
+    WindowBits,
+};
+
+/// The end of a flush, which only the last fragment of a message loses (RFC 7692 §7.2.1).
+const TAIL: [u8; 4] = [0x00, 0x00, 0xff, 0xff];
+
+/// An output larger than this is not kept for the next one.
+const KEPT: usize = 256 * 1024;
+
+/// What the last call produced.
+#[derive(Default)]
+pub(crate) struct Output(Vec<u8>);
+
+impl Output {
+    /// Writes what was produced to the end of `target`, of which the front may be a header.
+    pub(crate) fn take(&mut self, target: &mut [u8], from: usize) -> Result<(), Refused> {
+        let place = target.get_mut(from..).and_then(|rest| rest.get_mut(..self.0.len()));
+        let place = place.ok_or(Refused(c"the Buffer is too small for the output"))?;
+        place.copy_from_slice(&self.0);
+        if self.0.capacity() > KEPT {
+            self.0 = Vec::new();
+        }
+        self.0.clear();
+        Ok(())
+    }
+}
+
+/// The message is larger than allowed, or than there is memory for.
+const TOO_LARGE: i64 = -1;
+/// It is not DEFLATE data.
+const INVALID: i64 = -2;
+/// The work was not done: a task that has not been run, or has panicked.
+const NOT_DONE: i64 = -3;
+
+/// The number that stands for a result: the length of the output, or one of the above.
+fn number(result: Result<usize, Error>) -> i64 {
+    match result {
+        Ok(len) => len as i64,
+        Err(Error::Limit(_)) => TOO_LARGE,
+        Err(_) => INVALID,
+    }
+}
+
+fn window(bits: u32) -> WindowBits {
+    // zlib has no raw deflate with 8 bits; what is compressed for 8 is read with 9, and what `compress`
+    // makes with 9 never refers back further than 8 bits reach.
+    let bits = u8::try_from(bits).unwrap_or(u8::MAX);
+    WindowBits::new(bits).unwrap_or(if bits < 9 { WindowBits::MIN } else { WindowBits::MAX })
+}
+
+/// A compressor for what this side sends.
+pub(crate) fn compressor(
+    window_bits: u32,
+    no_context_takeover: bool,
+    level: u32,
+    memory_level: u32,
+) -> Compressor {
+    let params =
+        DeflateParams::default().with(Role::Server, no_context_takeover, window(window_bits));
+    let options = DeflateOptions::new()
+        .level(u8::try_from(level).unwrap_or(u8::MAX))
+        .memory_level(u8::try_from(memory_level).unwrap_or(u8::MAX));
+    // Which side this is makes no difference but for which of the parameters count.
+    Compressor::new(Role::Server, &params, &options)
+}
+
+/// A decompressor, and how much of the message in progress it has handed out.
+pub(crate) struct Inflater {
+    decompressor: Decompressor,
+    produced: usize,
+}
+
+/// A decompressor for what the peer sends.
+pub(crate) fn decompressor(window_bits: u32, no_context_takeover: bool) -> Inflater {
+    let params =
+        DeflateParams::default().with(Role::Server, no_context_takeover, window(window_bits));
+    Inflater { decompressor: Decompressor::new(Role::Client, &params), produced: 0 }
+}
+
+/// Compresses a message, or with `fin` false a fragment of one.
+fn compress(compressor: &mut Compressor, message: &[u8], fin: bool, out: &mut Vec<u8>) -> i64 {
+    out.clear();
+    number(compressor.compress(message, out).map(|()| {
+        if !fin {
+            out.extend_from_slice(&TAIL);
+        }
+        out.len()
+    }))
+}
+
+/// Decompresses a piece of a message; it may come to `limit` bytes (0: to any number).
+fn decompress(
+    inflater: &mut Inflater,
+    piece: &[u8],
+    fin: bool,
+    limit: usize,
+    out: &mut Vec<u8>,
+) -> i64 {
+    out.clear();
+    let limit = if limit == 0 { usize::MAX } else { inflater.produced.saturating_add(limit) };
+    let result = inflater.decompressor.decompress(piece, fin, limit, &mut |plain| {
+        out.try_reserve(plain.len()).map_err(|_| no_memory())?;
+        out.extend_from_slice(plain);
+        Ok(())
+    });
+    inflater.produced = if fin { 0 } else { inflater.produced.saturating_add(out.len()) };
+    number(result.map(|()| out.len()))
+}
+
+#[cold]
+fn no_memory() -> Error {
+    let text = "there is no memory left to decompress a message";
+    Error::Limit(ErrorDetail::new(ErrorCode::UnsupportedMessageLength, text))
+}
+
+impl Addon {
+    pub(crate) fn compress(
+        &mut self,
+        number: u32,
+        message: &[u8],
+        fin: bool,
+    ) -> Result<i64, Refused> {
+        Ok(compress(self.compressors.get(number)?, message, fin, &mut self.output.0))
+    }
+
+    pub(crate) fn decompress(
+        &mut self,
+        number: u32,
+        piece: &[u8],
+        fin: bool,
+        limit: usize,
+    ) -> Result<i64, Refused> {
+        let decompressor = self.decompressors.get(number)?;
+        Ok(decompress(decompressor, piece, fin, limit, &mut self.output.0))
+    }
+}
+
+/// A message that is compressed in the pool.
+pub(crate) struct Compressing {
+    number: u32,
+    context: Compressor,
+    /// A copy: JavaScript may write to its Buffer meanwhile.
+    message: Vec<u8>,
+    fin: bool,
+    out: Vec<u8>,
+    result: i64,
+}
+
+impl Compressing {
+    pub(crate) fn begin(
+        addon: &mut Addon,
+        number: u32,
+        message: Vec<u8>,
+        fin: bool,
+    ) -> Result<Box<Self>, Refused> {
+        let context = addon.compressors.lend(number)?;
+        let (out, result) = (Vec::new(), NOT_DONE);
+        Ok(Box::new(Compressing { number, context, message, fin, out, result }))
+    }
+}
+
+impl Task<Addon> for Compressing {
+    fn run(&mut self) {
+        self.result = compress(&mut self.context, &self.message, self.fin, &mut self.out);
+    }
+
+    fn finish(self: Box<Self>, addon: &mut Addon) -> i64 {
+        let Compressing { number, context, out, result, .. } = *self;
+        addon.compressors.put_back(number, context);
+        addon.output.0 = out;
+        result
+    }
+}
+
+/// A piece of a message that is decompressed in the pool.
+pub(crate) struct Decompressing {
+    number: u32,
+    context: Inflater,
+    /// A copy: see [`Compressing`].
+    piece: Vec<u8>,
+    fin: bool,
+    limit: usize,
+    out: Vec<u8>,
+    result: i64,
+}
+
+impl Decompressing {
+    pub(crate) fn begin(
+        addon: &mut Addon,
+        number: u32,
+        piece: Vec<u8>,
+        fin: bool,
+        limit: usize,
+    ) -> Result<Box<Self>, Refused> {
+        let context = addon.decompressors.lend(number)?;
+        let (out, result) = (Vec::new(), NOT_DONE);
+        Ok(Box::new(Decompressing { number, context, piece, fin, limit, out, result }))
+    }
+}
+
+impl Task<Addon> for Decompressing {
+    fn run(&mut self) {
+        let Decompressing { context, piece, fin, limit, out, .. } = self;
+        self.result = decompress(context, piece, *fin, *limit, out);
+    }
+
+    fn finish(self: Box<Self>, addon: &mut Addon) -> i64 {
+        let Decompressing { number, context, out, result, .. } = *self;
+        addon.decompressors.put_back(number, context);
+        addon.output.0 = out;
+        result
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_is_read_as_it_was_written_in_pieces_with_any_window() {
+        let message = b"once upon a time ".repeat(100);
+        for bits in 8..=15 {
+            let mut sender = compressor(bits, false, 6, 8);
+            let mut receiver = decompressor(bits, false);
+            for _ in 0..3 {
+                let (mut wire, mut plain, mut all) = (Vec::new(), Vec::new(), Vec::new());
+                assert_eq!(compress(&mut sender, &message, true, &mut wire), wire.len() as i64);
+                let (first, second) = wire.split_at(wire.len() / 2);
+                for (piece, fin) in [(first, false), (second, true)] {
+                    let len = decompress(&mut receiver, piece, fin, 10_000, &mut plain);
+                    assert_eq!(len, plain.len() as i64);
+                    all.extend_from_slice(&plain);
+                }
+                assert_eq!(all, message);
+            }
+        }
+    }
+
+    #[test]
+    fn fragments_are_read_as_one_message_and_the_limit_counts_from_call_to_call() {
+        let (mut sender, mut receiver) = (compressor(15, false, 6, 8), decompressor(15, false));
+        let (mut wire, mut plain) = (Vec::new(), Vec::new());
+        for _ in 0..2 {
+            for (fragment, fin) in [(&b"Hel"[..], false), (b"", false), (b"lo", true)] {
+                compress(&mut sender, fragment, fin, &mut wire);
+                let len = decompress(&mut receiver, &wire, fin, 3, &mut plain);
+                assert_eq!((len, &plain[..]), (fragment.len() as i64, fragment));
+            }
+        }
+    }
+
+    #[test]
+    fn an_error_is_a_negative_number() {
+        let mut plain = Vec::new();
+        let mut receiver = decompressor(15, false);
+        let too_large = decompress(&mut receiver, &[0x4a, 0x4c, 0x04, 0x00], true, 1, &mut plain);
+        assert_eq!(too_large, TOO_LARGE);
+        let mut receiver = decompressor(15, false);
+        let invalid = decompress(&mut receiver, &[0xff; 9], true, 100, &mut plain);
+        assert_eq!(invalid, INVALID);
+    }
+
+    #[test]
+    fn output_is_taken_once_and_only_where_it_fits() {
+        let mut output = Output(b"abc".to_vec());
+        assert!(output.take(&mut [0; 4], 2).is_err() && output.take(&mut [0; 1], 2).is_err());
+        let mut target = [0; 5];
+        output.take(&mut target, 2).unwrap();
+        assert_eq!(&target, b"\0\0abc");
+        assert!(output.0.is_empty());
+    }
+}

@@ -1,0 +1,165 @@
+'use strict';
+
+// The codec in Rust, with the contract that is the head comment of js.js. `null` where there is
+// no native half for this platform.
+//
+// What is no faster in Rust is that of js.js: UTF-8 (Node has it in C++) and masking keys.
+
+const addon = require('../native');
+const { kStatusCode } = require('../constants');
+const { ERRORS, createError } = require('../errors');
+const js = require('./js');
+const { CAPACITY, WORDS } = require('./records');
+
+// The words that Rust shares with us (crates/hybi-node/src/records.rs): the table, then where
+// decoding stopped, then a control payload that came in several chunks. They must never be
+// transferred to another thread.
+const CONSUMED = CAPACITY * WORDS;
+const SIDE_LENGTH = CONSUMED + 1;
+const SIDE = SIDE_LENGTH + 1;
+
+/** Below this length a call into Rust costs more than a loop. */
+const MASK_NATIVE_FROM = 64;
+
+// What Rust says in place of a length (crates/hybi-node/src/deflate.rs).
+const TOO_LARGE = -1;
+const INVALID = -2;
+
+if (addon !== null) {
+  const { shared } = addon;
+  const sideOctets = Buffer.from(shared.buffer, SIDE * 4);
+
+  // What Rust holds for an object is freed with it.
+  const decoders = new FinalizationRegistry(addon.freeDecoder);
+  const compressors = new FinalizationRegistry(addon.freeCompressor);
+  const decompressors = new FinalizationRegistry(addon.freeDecompressor);
+
+  /** Decodes the frames of one connection; see the contract in js.js. */
+  class Decoder {
+    constructor(options) {
+      this._number = addon.newDecoder(
+        Boolean(options.isServer),
+        Boolean(options.rsv1Allowed),
+        options.maxPayload,
+        options.maxFragments,
+        options.maxBufferedChunks,
+        !options.skipUTF8Validation
+      );
+      decoders.register(this, this._number);
+      this.consumed = 0;
+      this.side = null;
+    }
+
+    decode(chunk, from = 0) {
+      const count = addon.decode(this._number, chunk, from);
+      this.consumed = shared[CONSUMED];
+      if (shared[SIDE_LENGTH] !== 0) {
+        // A copy: the next decoder writes to the same place.
+        this.side = Buffer.from(sideOctets.subarray(0, shared[SIDE_LENGTH]));
+      }
+      return count;
+    }
+  }
+
+  /** XORs `length` octets of `source` with the key into `output` at `offset`. */
+  const mask = (source, mask, output, offset, length) => {
+    if (length < MASK_NATIVE_FROM) js.mask(source, mask, output, offset, length);
+    else addon.mask(source, output, offset, length, keyOf(mask));
+  };
+
+  /** XORs a buffer with the key, in place. */
+  const unmask = (buffer, mask) => {
+    const { length } = buffer;
+    if (length < MASK_NATIVE_FROM) js.unmask(buffer, mask);
+    else addon.mask(buffer, buffer, 0, length, keyOf(mask));
+  };
+
+  const keyOf = (mask) => (mask[0] | (mask[1] << 8) | (mask[2] << 16) | (mask[3] << 24)) >>> 0;
+
+  /** The output of the last call, `length` octets. */
+  const take = (length) => {
+    const output = Buffer.allocUnsafe(length);
+    addon.take(output, 0);
+    return output;
+  };
+
+  /** Compresses the messages of one connection. */
+  class Deflate {
+    constructor({ level = 6, memLevel = 8, windowBits = 15, noContextTakeover = false } = {}) {
+      this._number = addon.newCompressor(
+        windowBits,
+        Boolean(noContextTakeover),
+        // zlib's own default, −1, is 6.
+        level < 0 ? 6 : level,
+        memLevel
+      );
+      compressors.register(this, this._number);
+    }
+
+    compress(data, fin) {
+      return result(addon.compress(this._number, toBuffer(data), Boolean(fin)));
+    }
+
+    compressAsync(data, fin, cb) {
+      // `this` is held, and with it the number, until the pool has called back.
+      addon.compressLater(this._number, toBuffer(data), Boolean(fin), (length) => {
+        callBack(this, length, cb);
+      });
+    }
+  }
+
+  /** Decompresses the messages of one connection. */
+  class Inflate {
+    constructor({ windowBits = 15, noContextTakeover = false } = {}) {
+      this._number = addon.newDecompressor(windowBits, Boolean(noContextTakeover));
+      decompressors.register(this, this._number);
+    }
+
+    inflate(data, fin, limit) {
+      return result(addon.decompress(this._number, data, Boolean(fin), limit));
+    }
+
+    inflateAsync(data, fin, limit, cb) {
+      addon.decompressLater(this._number, data, Boolean(fin), limit, (length) => {
+        callBack(this, length, cb);
+      });
+    }
+  }
+
+  const toBuffer = (data) => (typeof data === 'string' ? Buffer.from(data) : data);
+
+  const result = (length) => {
+    if (length < 0) throw errorOf(length);
+    return take(length);
+  };
+
+  const callBack = (_context, length, cb) => {
+    if (length < 0) cb(errorOf(length));
+    else cb(null, take(length));
+  };
+
+  const errorOf = (number) => {
+    if (number === TOO_LARGE) return createError(ERRORS.UNSUPPORTED_MESSAGE_LENGTH);
+    if (number !== INVALID) return new Error('hybi: internal error (please report it)');
+    // As node:zlib has it.
+    const error = new Error('invalid compressed data');
+    error.code = 'Z_DATA_ERROR';
+    error.errno = -3;
+    error[kStatusCode] = 1007;
+    return error;
+  };
+
+  module.exports = {
+    Decoder,
+    Deflate,
+    Inflate,
+    Utf8Validator: js.Utf8Validator,
+    generateMask: js.generateMask,
+    isValidUTF8: js.isValidUTF8,
+    mask,
+    records: shared.subarray(0, CAPACITY * WORDS),
+    unmask
+  };
+} else {
+  module.exports = null;
+}

@@ -1,0 +1,99 @@
+'use strict';
+
+const { test } = require('node:test');
+const assert = require('node:assert');
+const { once } = require('node:events');
+const { Worker } = require('node:worker_threads');
+const addon = require('../../lib/native');
+const native = require('../../lib/codec/native');
+const js = require('../../lib/codec/js');
+
+const skip = native === null && 'no native half';
+
+test('the native half is there, unless HYBI_NO_NATIVE says that it need not', () => {
+  if (process.env.HYBI_NO_NATIVE !== '1') assert.ok(native !== null, 'run `npm run build`');
+});
+
+test('arguments of the wrong kind throw and do nothing else', { skip }, () => {
+  const refused = [
+    () => addon.decode(),
+    () => addon.decode(1e9, Buffer.alloc(1), 0),
+    () => addon.decode(-1, Buffer.alloc(1), 0),
+    () => addon.decode('0', Buffer.alloc(1), 0),
+    () => addon.newDecoder(),
+    () => addon.freeDecoder(4e9),
+    () => addon.mask(Buffer.alloc(4), Buffer.alloc(4), 1, 4, 0),
+    () => addon.mask(Buffer.alloc(3), Buffer.alloc(8), 0, 4, 0),
+    () => addon.mask(Buffer.alloc(8), Buffer.alloc(8), Number.MAX_SAFE_INTEGER, 4, 0),
+    () => addon.mask({}, Buffer.alloc(8), 0, 4, 0),
+    () => addon.mask(Buffer.alloc(8), Buffer.alloc(8), 0, -1, 0),
+    () => addon.take(Buffer.alloc(1), 2),
+    () => addon.compress(0, null, true),
+    () => addon.compressLater(addon.newCompressor(15, false, 6, 8), Buffer.alloc(1), true),
+    () => addon.decompressLater(1e9, Buffer.alloc(1), true, 0, () => {})
+  ];
+  for (const call of refused) assert.throws(call, TypeError, call.toString());
+  const decoder = new native.Decoder({ isServer: false, maxPayload: 0, maxFragments: 0, maxBufferedChunks: 0 });
+  for (const chunk of [undefined, null, 'text', 1, {}]) assert.throws(() => decoder.decode(chunk), TypeError);
+  assert.strictEqual(decoder.decode(Buffer.from([0x81, 0x00])), 1);
+});
+
+test('masking is that of JavaScript for every length, offset and overlap', { skip }, () => {
+  const key = Buffer.from([1, 0x82, 3, 0xf4]);
+  for (let length = 0; length < 300; length++) {
+    for (const offset of [0, 1, 2, 3, 7]) {
+      const source = Buffer.from(Array.from({ length: length + 8 }, (_, i) => (i * 7) & 0xff));
+      const [a, b] = [Buffer.alloc(length + 8), Buffer.alloc(length + 8)];
+      native.mask(source, key, a, offset, length);
+      js.mask(source, key, b, offset, length);
+      assert.deepStrictEqual(a, b);
+
+      const [c, d] = [Buffer.from(source), Buffer.from(source)];
+      native.mask(c.subarray(1), key, c, 1, length);
+      js.mask(d.subarray(1), key, d, 1, length);
+      assert.deepStrictEqual(c, d);
+
+      const part = c.subarray(offset);
+      native.unmask(part, key);
+      js.unmask(d.subarray(offset), key);
+      assert.deepStrictEqual(c, d);
+    }
+  }
+});
+
+const WORKER = `
+  const native = require(${JSON.stringify(require.resolve('../../lib/codec/native'))});
+  const { parentPort } = require('node:worker_threads');
+  const options = { isServer: false, rsv1Allowed: false, maxPayload: 0, maxFragments: 0, maxBufferedChunks: 0 };
+  let messages = 0;
+  for (let i = 0; i < 2000; i++) {
+    const decoder = new native.Decoder(options);
+    messages += decoder.decode(Buffer.from([0x82, 0x01, i & 0xff, 0x81, 0x01, 0x61]));
+  }
+  const deflate = new native.Deflate({});
+  const data = Buffer.alloc(100000, 'abc');
+  deflate.compressAsync(data, true, (error, wire) => {
+    const plain = new native.Inflate({}).inflate(wire, true, 0);
+    parentPort.postMessage({ messages, same: plain.equals(data) });
+    // What is still in the pool when the worker ends harms nobody.
+    for (let i = 0; i < 8; i++) new native.Deflate({}).compressAsync(data, true, () => {});
+    if (process.argv[2] === 'exit') process.exit(0);
+  });
+`;
+
+test('worker threads have the native half each for itself, and end with work in the pool', { skip }, async () => {
+  for (const argv of [[], ['exit'], [], ['exit']]) {
+    const workers = Array.from({ length: 3 }, () => new Worker(WORKER, { eval: true, argv }));
+    const ends = workers.map((worker) => once(worker, 'exit'));
+    const answers = await Promise.all(workers.map((worker) => once(worker, 'message')));
+    for (const [answer] of answers) assert.deepStrictEqual(answer, { messages: 4000, same: true });
+    for (const [code] of await Promise.all(ends)) assert.strictEqual(code, 0);
+  }
+});
+
+test('a worker that is ended in the middle of its work harms nobody', { skip }, async () => {
+  const script = WORKER + 'for (;;) new native.Deflate({}).compress(data, true);';
+  const workers = Array.from({ length: 3 }, () => new Worker(script, { eval: true }));
+  await Promise.all(workers.map((worker) => once(worker, 'online')));
+  await Promise.all(workers.map((worker) => worker.terminate()));
+});
