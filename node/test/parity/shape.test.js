@@ -130,8 +130,7 @@ behaviour('shape: util.inspect and JSON do not throw', async (t) => {
 /** Runs a program in a process of its own, with the package that `t.impl` is. */
 async function program(t, code, type = 'commonjs') {
   const ours = t.impl !== require('ws');
-  const target = ours ? 'hybi' : 'ws';
-  const file = ours ? path.join(__dirname, '../..', type === 'commonjs' ? 'index.js' : 'wrapper.mjs') : target;
+  const file = ours ? path.join(__dirname, '../..', type === 'commonjs' ? 'index.js' : 'wrapper.mjs') : 'ws';
   const source = code.replaceAll('PACKAGE', JSON.stringify(file));
 
   try {
@@ -143,7 +142,7 @@ async function program(t, code, type = 'commonjs') {
 
     t.log(stdout.trim());
   } catch (err) {
-    t.log('exit', err.code, /^(\w*Error.*)$/m.exec(err.stderr)?.[1]);
+    t.log('exit', err.code, err.stdout.trim(), /^(\w*Error.*)$/m.exec(err.stderr)?.[1]);
   }
 }
 
