@@ -197,3 +197,22 @@ behaviour('process: what was sent before process.exit in the callback arrives', 
     }));
   `);
 });
+
+for (const [name, end] of [['process.exit()', 'process.exit(5)'], ['an exception', 'throw new Error("the end")']]) {
+  behaviour(`process: what was sent in the tick of ${name} arrives`, async (t) => {
+    const wss = await t.serve();
+    const connection = t.event(wss, 'connection');
+    const ended = program(t, `
+      const ws = new (require(PACKAGE))('ws://127.0.0.1:${wss.port}');
+      ws.on('open', () => {
+        for (let i = 0; i < 5; i++) ws.send('message ' + i);
+        ws.ping();
+        ${end};
+      });
+    `);
+    const [peer] = await connection;
+
+    t.observe(peer, 'server');
+    await Promise.all([ended, t.event(peer, 'close')]);
+  });
+}
