@@ -8,6 +8,7 @@ mod interop;
 mod linear;
 mod rules;
 mod shell;
+mod sound;
 mod test;
 
 use std::process::ExitCode;
@@ -25,6 +26,10 @@ cargo xtask conformance [OPTIONS]    the Autobahn|Testsuite against our server a
 cargo xtask interop [PAIR]...         our server and our client with others: ws-client, ws-server,
                                      websockets-client, websockets-server, curl, chromium
 cargo xtask errors [--check]         write docs/ERRORS.md from the table of codes, or compare it
+cargo xtask loom                     every order of the steps of the write turn
+cargo xtask memcheck                 the tests of hybi-bytes and hybi-proto under valgrind
+cargo xtask asan                     the tests of the libraries with AddressSanitizer (nightly)
+cargo xtask miri                     the tests of hybi-bytes under miri (nightly with miri, rust-src)
 cargo xtask linear                   parsing takes time in proportion to the input, by counted
                                      instructions (valgrind)
 cargo xtask rules                    every threat has its test, `unsafe` is in its rooms, licences and
@@ -44,6 +49,10 @@ fn main() -> ExitCode {
         "interop" => interop::command(options),
         "errors" => errors::command(options),
         "linear" => linear::command(options),
+        "loom" => sound::loom(options),
+        "memcheck" => sound::memcheck(options),
+        "asan" => sound::asan(options),
+        "miri" => sound::miri(options),
         "rules" => rules::command(options),
         "help" | "--help" | "-h" => {
             println!("{USAGE}");

@@ -8,6 +8,7 @@ use crate::interop;
 use crate::linear;
 use crate::rules;
 use crate::shell::{self, Verdict};
+use crate::sound;
 use std::time::{Duration, Instant};
 
 /// One line of the table.
@@ -36,6 +37,7 @@ const STEPS: &[Step] = &[
     },
     Step { name: "rules", quick: true, run: |_| rules::check().map(|()| Verdict::Passed) },
     Step { name: "linear parsing", quick: false, run: |_| linear::step() },
+    Step { name: "loom", quick: false, run: |_| sound::loom_step() },
     Step { name: "conformance", quick: true, run: conformance::step },
     Step { name: "interop", quick: false, run: |_| interop::step() },
 ];

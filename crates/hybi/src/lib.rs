@@ -61,6 +61,7 @@ pub mod server;
 mod slab;
 mod split;
 mod stream;
+mod sync;
 mod transport;
 mod websocket;
 

@@ -11,6 +11,8 @@
 //! * [`ahead`]: keeping the deadlines, also when the handler does not read.
 
 mod ahead;
+#[cfg(all(test, hybi_loom))]
+mod models;
 mod receive;
 mod send;
 mod turn;
@@ -20,13 +22,14 @@ pub use send::TrySendError;
 use crate::close_info::{CloseInfo, ClosedBy};
 use crate::error::Error;
 use crate::pool::Chunk;
+use crate::sync::{Mutex, MutexGuard};
 use crate::transport::Transport;
 use hybi_proto::connection::{Deadlines, Receiver, Sender};
 use hybi_proto::{Connection, Event, Options};
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::task::{Context, Waker};
 use std::time::Duration;
 use tokio::io::AsyncReadExt;
@@ -260,7 +263,7 @@ pub(crate) async fn drop_input(transport: &mut Transport) {
     let _ = tokio::io::copy(&mut input, &mut sink).await;
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(hybi_loom)))]
 mod tests {
     use super::*;
 

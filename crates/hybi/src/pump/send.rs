@@ -4,10 +4,11 @@ use super::{Send, Shared, lock};
 use crate::batch;
 use crate::close_info::{CloseInfo, ClosedBy};
 use crate::error::Error;
+use crate::sync::MutexGuard;
 use hybi_proto::connection::Sender;
 use hybi_proto::{CloseFrame, Message, PreparedMessage};
 use std::future::poll_fn;
-use std::sync::{Arc, MutexGuard};
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 /// Octets that gather within one [`batch`](crate::batch()) before they are written all the same.

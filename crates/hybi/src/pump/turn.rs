@@ -9,6 +9,7 @@
 
 use super::{Send, Shared, WRITE_FAILED, lock};
 use crate::error::Error;
+use crate::sync::{self, MutexGuard};
 use crate::transport::Transport;
 use bytes::Buf;
 use hybi_proto::ErrorCode;
@@ -16,7 +17,7 @@ use hybi_proto::connection::Outgoing;
 use std::future::{Future, poll_fn};
 use std::io::{self, IoSlice};
 use std::pin::{Pin, pin};
-use std::sync::{Arc, MutexGuard};
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
 use tokio::io::AsyncWrite;
 use tokio::time::Sleep;
@@ -58,11 +59,8 @@ impl Shared {
         turn.has_task = true;
         let drain =
             Drain { shared: self.clone(), turn, patience: None, unwanted: false, done: false };
-        match tokio::runtime::Handle::try_current() {
-            Ok(runtime) => drop(runtime.spawn(drain)),
-            // Without a runtime nobody can wait for the transport: dropping it fails the connection.
-            Err(_) => drop(drain),
-        }
+        // Without a runtime nobody can wait for the transport: dropping it fails the connection.
+        sync::spawn(drain);
     }
 
     /// Writes until nothing is left, then gives the turn back.
@@ -180,6 +178,10 @@ impl Drain {
     /// Ready when the peer has had its time to read what is left: once the connection is closing, or
     /// nobody holds it any more, nobody else would ever give it up.
     fn poll_patience(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if cfg!(hybi_loom) {
+            // There is no time in a model.
+            return Poll::Pending;
+        }
         loop {
             let shared = &self.shared;
             let patience = self
