@@ -490,3 +490,15 @@ behaviour('an exception in the callback of send does not hinder the others', asy
     });
   });
 });
+
+behaviour('when the socket gets what is sent in one tick', async (t) => {
+  const { ws, req } = await t.scripted();
+  const before = req.socket.bytesWritten;
+
+  for (let i = 0; i < 3; i++) {
+    ws.send('message');
+    t.log(req.socket.bytesWritten - before);
+  }
+  process.nextTick(() => t.log('next tick', req.socket.bytesWritten - before));
+  await t.turns(1);
+});
