@@ -127,6 +127,15 @@ class PerMessageDeflate {
   }
 
   /**
+   * Makes the next message that is compressed refer to nothing before it: after something was sent
+   * that did not go through here. Only while nothing is being compressed.
+   */
+  forgetSent() {
+    // A native context costs little to make anew.
+    if (this._deflate !== null && !this._deflate.reset()) this._deflate = null;
+  }
+
+  /**
    * Decompresses a piece of a message.
    *
    * @param {Buffer} data the piece
@@ -179,6 +188,13 @@ class Jobs {
   runSync(data, fin) {
     if (this._now === null || this._jobs.length > 0 || data.length >= this._poolFrom) return null;
     return this._now(data, fin);
+  }
+
+  /** @returns {boolean} false if the context cannot forget */
+  reset() {
+    if (this._context.reset === undefined) return false;
+    this._context.reset();
+    return true;
   }
 
   /** @param {string} [message] what those who wait are told; nothing without it */

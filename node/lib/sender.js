@@ -201,7 +201,7 @@ class Sender {
   }
 
   /**
-   * Sends an unmasked, uncompressed frame that has been framed for several connections.
+   * Sends an unmasked frame that was made for several connections.
    *
    * @param {Buffer} frame
    * @param {Function} [cb]

@@ -242,8 +242,11 @@ class WebSocketServer extends EventEmitter {
   }
 
   /**
-   * Sends a message to every open connection; it is framed once, and where connections compress alike,
-   * compressed once.
+   * Sends a message to every open connection; it is framed once, and compressed once for those with the
+   * same window.
+   *
+   * It is compressed at once, without the context of earlier messages, if it is no shorter than `threshold`;
+   * what a connection sends next does not refer to what was sent before the broadcast.
    *
    * @param {*} data as of `WebSocket.send`
    * @param {object} [options]

@@ -10,6 +10,7 @@ use crate::error::Error;
 use crate::extension::Decompressor;
 use crate::header::{FrameHeader, HeaderStart, MAX_HEADER_LEN, MaskingKey};
 use crate::limits::Limits;
+use crate::message::Message;
 use crate::opcode::Opcode;
 use crate::role::Role;
 use crate::rules::FrameRules;
@@ -114,45 +115,28 @@ impl Receiver {
     /// [`DeflateOptions::slice`]: crate::DeflateOptions::slice
     #[inline]
     pub fn receive_slice(&mut self, input: &mut &[u8]) -> Result<Option<Event>, Error> {
-        // Nearly every frame is a whole message that has come whole; everything else, and everything
-        // that is wrong, goes the general way.
-        if let Some((text, piece, rest)) = self.whole_message(input) {
-            *input = rest;
-            return match whole(piece, text) {
-                Ok(message) => Ok(Some(Event::Message(message))),
-                Err(error) => self.failed(error),
-            };
+        match self.receive_whole(input) {
+            Some(message) => Ok(Some(Event::Message(message))),
+            None => self.receive_any(input),
         }
-        self.receive_any(input)
     }
 
-    /// The kind, the payload and what follows, if `input` begins with a whole, valid, uncompressed
-    /// message in one frame.
+    /// Takes a message from the front of `input` that has come whole, in one valid frame that is not
+    /// compressed, as nearly all do. `None` takes nothing and says nothing:
+    /// [`receive`](Self::receive) does.
     #[inline]
-    fn whole_message<'a>(&self, input: &'a [u8]) -> Option<(bool, Piece<'a>, &'a [u8])> {
+    pub fn receive_whole(&mut self, input: &mut &[u8]) -> Option<Message> {
         if !matches!(self.state, State::Header { len: 0, .. }) || self.assembler.in_progress() {
             return None;
         }
-        let [first, second, ..] = *input else { return None };
-        let start = HeaderStart(first, second);
-        if !start.is_whole_message() || start.masked() != (self.rules.role == Role::Server) {
+        let frame = FrameHeader::decode_whole_message(input, self.rules.role == Role::Server)?;
+        if frame.payload.len() > self.assembler.max_message_size() {
             return None;
         }
-        let Ok(Some((header, header_len))) = FrameHeader::decode(input) else { return None };
-        let rest = &input[header_len..];
-        let len = usize::try_from(header.payload_len).ok()?;
-        if len > rest.len() || len > self.assembler.max_message_size() {
-            return None;
-        }
-        let (octets, rest) = rest.split_at(len);
-        let piece = Piece { octets, mask: header.mask.map(|key| (key, 0)) };
-        Some((header.opcode == Opcode::Text, piece, rest))
-    }
-
-    #[cold]
-    fn failed(&mut self, error: Error) -> Result<Option<Event>, Error> {
-        self.finish();
-        Err(error)
+        let piece = Piece { octets: frame.payload, mask: frame.key.map(|key| (key, 0)) };
+        let message = whole(piece, frame.text).ok()?;
+        *input = frame.rest;
+        Some(message)
     }
 
     #[inline(never)]

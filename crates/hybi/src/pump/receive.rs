@@ -75,6 +75,9 @@ impl Shared {
         self: &Arc<Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Result<Option<Message>, Error>> {
+        if let Some(message) = self.message_at_hand() {
+            return Poll::Ready(Ok(Some(message)));
+        }
         loop {
             match ready!(self.poll_event(cx))? {
                 Some(Event::Message(message)) => return Poll::Ready(Ok(Some(message))),
@@ -82,6 +85,21 @@ impl Shared {
                 None => return Poll::Ready(Ok(None)),
             }
         }
+    }
+
+    /// The next message if it has been read already, whole and by itself, and no deadline depends on
+    /// it: what [`poll_event`](Self::poll_event) would give, without its detours.
+    #[inline]
+    fn message_at_hand(&self) -> Option<Message> {
+        let receive = &mut *lock(&self.receive);
+        let (Some(chunk), None) = (&mut receive.chunk, &receive.heartbeat) else { return None };
+        let mut input = chunk.filled();
+        let message = receive.receiver.receive_whole(&mut input)?;
+        match input.len() {
+            0 => receive.chunk = None,
+            left => chunk.keep_last(left),
+        }
+        Some(message)
     }
 
     /// Queues what the protocol answers to an event or an error by itself.

@@ -23,7 +23,11 @@ impl Shared {
         compress: bool,
     ) -> Poll<Result<(), Error>> {
         let len = message.as_ref().map_or(0, Message::len);
-        let mut send = ready!(self.poll_room(cx, len))?;
+        let mut send = lock(&self.send);
+        if !send.gathers(len) {
+            drop(send);
+            send = ready!(self.poll_room(cx, len))?;
+        }
         if let Some(message) = message.take() {
             send.sender.send_with(message, compress)?;
         }
@@ -189,6 +193,19 @@ impl Shared {
             return;
         }
         self.write_locked(send);
+    }
+}
+
+impl Send {
+    /// True if `len` octets more need nothing but to be queued: what [`Shared::poll_room`] finds out
+    /// in the ordinary case.
+    #[inline]
+    fn gathers(&self, len: usize) -> bool {
+        let gathered = self.sender.buffered() + len;
+        gathered < GATHER
+            && batch::is_active()
+            && self.sender.has_room(len)
+            && self.trouble.is_none()
     }
 }
 
