@@ -186,6 +186,7 @@ behaviour('Sender: send, ping, pong, close', async (t) => {
   s.ping('p', false);
   s.pong('q', false);
   s.close(1000, 'bye', false);
+  await t.turns(1);
   t.log(Buffer.concat(chunks));
 });
 
@@ -232,6 +233,7 @@ behaviour('Sender: a mask with generateMask', async (t) => {
   s.send('hello', { binary: false, fin: true, mask: true, compress: false });
   s.ping('p', true);
   s.close(1000, '', true);
+  await t.turns(1);
   t.log(Buffer.concat(chunks));
 });
 
