@@ -14,5 +14,41 @@ module.exports = {
         'true function function\n' +
         'WebSocket function function'
     ]
+  },
+
+  // RFC 6455 §5.2: "the minimal number of bytes MUST be used to encode the length".
+  'a length that is not in its shortest form, 16 bits': {
+    reason: 'A longer form than needed is refused; `ws` takes it.',
+    ours: [
+      '["close unmasked 1002 \\"\\""]',
+      'ws: error RangeError: Invalid WebSocket frame: payload length is not in its shortest form [WS_ERR_NON_MINIMAL_LENGTH] (2)',
+      'ws: close 1006 Buffer() (3)'
+    ]
+  },
+  'a length that is not in its shortest form, 64 bits': {
+    reason: 'A longer form than needed is refused; `ws` takes it.',
+    ours: [
+      '["close unmasked 1002 \\"\\""]',
+      'ws: error RangeError: Invalid WebSocket frame: payload length is not in its shortest form [WS_ERR_NON_MINIMAL_LENGTH] (2)',
+      'ws: close 1006 Buffer() (3)'
+    ]
+  },
+
+  // RFC 6455 §8.1, and the Autobahn cases 6.4.*: fail fast.
+  'a fragment that is no UTF-8 before the message is complete': {
+    reason: 'Text is validated while it arrives; `ws` validates it when the message is complete.',
+    ours: [
+      '["close unmasked 1007 \\"\\""]',
+      'ws: error Error: Invalid WebSocket frame: invalid UTF-8 sequence [WS_ERR_INVALID_UTF8] (2)',
+      'ws: close 1006 Buffer() (3)'
+    ]
+  },
+
+  // One write for many messages is most of what makes this package fast.
+  'when the socket gets what is sent in one tick': {
+    reason:
+      'The first message of a tick is written at once, those after it together at the end of the tick, or before ' +
+      'anything else is done to the socket.',
+    ours: ['9', '9', '9', 'next tick 27']
   }
 };
