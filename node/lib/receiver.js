@@ -74,6 +74,8 @@ class Receiver extends Writable {
     this._deflated = [];
     this._deflatedLength = 0;
     this._utf8 = null;
+    /** What is inflated before has taken us to a later turn. */
+    this._isLate = false;
 
     // The records that have to wait until an event has been emitted or something inflated.
     this._rest = null;
@@ -276,6 +278,11 @@ class Receiver extends Writable {
     const last = isLast(flags);
     this._deflated = [];
     this._deflatedLength = 0;
+
+    if (this._isLate && this._allowSynchronousEvents) {
+      const step = this._inflateNow(flags, deflated, cb);
+      if (step !== null) return step;
+    }
     this._extensions[extensionName].decompress(deflated, last, (error, inflated) => {
       error = error || this._inflated(flags, inflated);
       if (error) {
@@ -283,11 +290,40 @@ class Receiver extends Writable {
         cb(error);
         return;
       }
-      // Later by nature: it need not wait for another turn.
-      if (last) emitAndResume(this, 'message', ...this._message(flags));
-      else this._resume();
+      this._goOn(last ? this._message(flags) : null);
     });
     return WAIT;
+  }
+
+  /** Inflates at once what need not wait for a turn of its own; `null` if that is not possible. */
+  _inflateNow(flags, deflated, cb) {
+    let error;
+    try {
+      const inflated = this._extensions[extensionName].decompressSync(deflated, isLast(flags));
+      if (inflated === null) return null;
+      error = this._inflated(flags, inflated);
+    } catch (thrown) {
+      error = thrown;
+    }
+    if (error) {
+      cb(error);
+      return STOP;
+    }
+    return isLast(flags) ? this._emitMessage(...this._message(flags)) : NEXT;
+  }
+
+  /** Goes on after something has been inflated, in a later turn: emits the message, then works off the rest. */
+  _goOn(message) {
+    const together = this._rest.count > 0;
+    if (together) batch.begin();
+    this._isLate = true;
+    try {
+      if (message === null) this._resume();
+      else emitAndResume(this, 'message', ...message);
+    } finally {
+      this._isLate = false;
+      if (together) batch.end();
+    }
   }
 
   /** Takes inflated octets, and tells what is wrong with them. */

@@ -7,6 +7,7 @@ const {
   types: { isUint8Array }
 } = require('util');
 
+const batch = require('./batch');
 const { FastBuffer, toBuffer } = require('./buffers');
 const codec = require('./codec');
 const { EMPTY_BUFFER, kWebSocket, NOOP } = require('./constants');
@@ -201,7 +202,7 @@ class Sender {
   }
 
   /**
-   * Sends an unmasked, uncompressed frame that has been framed for several connections.
+   * Sends an unmasked frame that was made for several connections.
    *
    * @param {Buffer} frame
    * @param {Function} [cb]
@@ -217,6 +218,16 @@ class Sender {
       this._outbox.commit(cb);
     }
     return true;
+  }
+
+  /**
+   * Writes a frame that `Sender.frame` has made, at once, whatever waits here for compression.
+   *
+   * @param {Buffer[]} list
+   * @param {Function} [cb]
+   */
+  sendFrame(list, cb) {
+    this._outbox.writeThrough(list, cb);
   }
 
   /** Gives the socket what has been gathered, so that what is done to it comes after. */
@@ -239,7 +250,9 @@ class Sender {
     while (this._state === DEFAULT && this._queue.length !== 0) {
       const { data, compress, frame, cb } = this._queue.shift();
       this._waitingBytes -= frame.byteLength;
-      this._dispatch(data, compress, frame, cb);
+      if (!compress || frame.isBlob || !this._deflateNow(data, frame, cb)) {
+        this._dispatch(data, compress, frame, cb);
+      }
     }
   }
 
@@ -271,11 +284,29 @@ class Sender {
       }
       this._waitingBytes -= frame.byteLength;
       this._state = DEFAULT;
-      frame.byteLength = deflated.length;
-      frame.readOnly = false;
-      this._write(deflated, frame, cb);
-      this._dequeue();
+      // What has waited for it leaves with it.
+      batch.begin();
+      try {
+        this._writeDeflated(deflated, frame, cb);
+        this._dequeue();
+      } finally {
+        batch.end();
+      }
     });
+  }
+
+  /** Compresses what has waited long enough, if that can be done at once. */
+  _deflateNow(data, frame, cb) {
+    const deflated = this._extensions[extensionName].compressSync(data, frame.fin);
+    if (deflated === null) return false;
+    this._writeDeflated(deflated, frame, cb);
+    return true;
+  }
+
+  _writeDeflated(deflated, frame, cb) {
+    frame.byteLength = deflated.length;
+    frame.readOnly = false;
+    this._write(deflated, frame, cb);
   }
 
   /** Frames what is ready. */

@@ -242,8 +242,11 @@ class WebSocketServer extends EventEmitter {
   }
 
   /**
-   * Sends a message to every open connection; it is framed once, and where connections compress alike,
-   * compressed once.
+   * Sends a message to every open connection; it is framed once, and compressed once for those with the
+   * same window.
+   *
+   * It is compressed at once, without the context of earlier messages, if it is no shorter than `threshold`;
+   * what a connection sends next does not refer to what was sent before the broadcast.
    *
    * @param {*} data as of `WebSocket.send`
    * @param {object} [options]
@@ -383,7 +386,8 @@ function abortHandshake(socket, status, message = http.STATUS_CODES[status], hea
     'Content-Length': Buffer.byteLength(body),
     ...headers
   };
-  const lines = Object.entries(all).map(([name, value]) => `${name}: ${value}`);
+  // What a program puts into a header may come from the client: it must not begin another.
+  const lines = Object.entries(all).map(([name, value]) => `${name}: ${value}`.replace(/[\r\n]+/g, ' '));
   socket.once('finish', socket.destroy);
   socket.end([`HTTP/1.1 ${status} ${http.STATUS_CODES[status]}`, ...lines, '', body].join('\r\n'));
 }

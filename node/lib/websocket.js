@@ -63,17 +63,15 @@ class WebSocket extends EventEmitter {
     this._sender = null;
     this[kSocket] = null;
 
-    let heartbeat;
     if (address === null) {
       this._isServer = true;
-      heartbeat = heartbeatInterval(options.heartbeat);
     } else {
       this._bufferedAmount = 0;
       this._isServer = false;
       this._redirects = 0;
       const asked = subprotocolsAndOptions(protocols, options);
       // Before anything is begun: it may throw.
-      heartbeat = heartbeatInterval(asked.options?.heartbeat);
+      heartbeatInterval(asked.options?.heartbeat);
       options = connect(this, address, asked.protocols, asked.options);
     }
 
@@ -81,7 +79,8 @@ class WebSocket extends EventEmitter {
     this._pendingAutoPongs = 0;
     this._maxPendingAutoPongs = options.maxPendingAutoPongs | 0;
     this._closeTimeout = options.closeTimeout;
-    if (heartbeat > 0) startHeartbeat(this, heartbeat);
+    const interval = heartbeatInterval(options.heartbeat);
+    if (interval > 0) startHeartbeat(this, interval);
   }
 
   /**

@@ -5,6 +5,7 @@
 mod bench;
 mod conformance;
 mod errors;
+mod features;
 mod interop;
 mod linear;
 mod rules;

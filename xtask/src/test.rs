@@ -5,6 +5,7 @@
 use crate::bench;
 use crate::conformance::{self, Extent};
 use crate::errors;
+use crate::features;
 use crate::interop;
 use crate::linear;
 use crate::rules;
@@ -37,6 +38,7 @@ const STEPS: &[Step] = &[
         run: |_| errors::check().map(|()| Verdict::Passed),
     },
     Step { name: "rules", quick: true, run: |_| rules::check().map(|()| Verdict::Passed) },
+    Step { name: "features of hybi", quick: false, run: |_| features::step() },
     Step { name: "linear parsing", quick: false, run: |_| linear::step() },
     Step { name: "loom", quick: false, run: |_| sound::loom_step() },
     Step { name: "instructions of the codec", quick: false, run: |_| bench::step() },

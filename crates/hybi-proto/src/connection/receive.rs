@@ -141,7 +141,10 @@ impl Receiver {
 
     #[inline(never)]
     fn receive_any(&mut self, input: &mut &[u8]) -> Result<Option<Event>, Error> {
-        let result = self.next_event(input);
+        let mut result = self.next_event(input);
+        if let Ok(None) = result {
+            result = Ok(self.assembler.piece_if_any());
+        }
         if matches!(result, Err(_) | Ok(Some(Event::Close(_)))) {
             self.finish();
         }
@@ -152,6 +155,29 @@ impl Receiver {
     #[inline]
     pub fn is_paused(&self) -> bool {
         self.assembler.is_paused()
+    }
+
+    /// Hands messages out in pieces from here on ([`Event::Piece`]; one that has come at once may
+    /// still be an [`Event::Message`]), or whole again.
+    ///
+    /// What has come of a message so far is its first piece: call [`receive`](Self::receive), also
+    /// without octets, before more is read. The [`Limits`] of messages do not apply to pieces, since
+    /// none is kept. Switching back in the middle of a message of which a piece has been handed out
+    /// drops the rest of it: it is still checked, and then forgotten.
+    pub fn set_in_pieces(&mut self, on: bool) {
+        self.assembler.set_in_pieces(on);
+    }
+
+    /// True if messages are handed out in pieces.
+    #[inline]
+    pub fn is_in_pieces(&self) -> bool {
+        self.assembler.in_pieces
+    }
+
+    /// True if something may come of [`receive_slice`](Self::receive_slice) also without octets.
+    #[inline]
+    pub fn has_more(&self) -> bool {
+        self.is_paused() || self.is_in_pieces()
     }
 
     /// True once a Close frame or an error has ended the stream of events.
@@ -185,6 +211,12 @@ impl Receiver {
                     return Ok(None);
                 }
                 State::Header { len, .. } => {
+                    if input.first().is_some_and(|octet| octet & 0x08 != 0) {
+                        // A control frame does not overtake what came of a message before it.
+                        if let Some(piece) = self.assembler.piece_if_any() {
+                            return Ok(Some(piece));
+                        }
+                    }
                     let Some(header) = self.next_header(len, input)? else { return Ok(None) };
                     if !header.opcode.is_control() {
                         self.assembler.begin_frame(&header)?;
@@ -267,8 +299,7 @@ impl Receiver {
         if frame.opcode.is_control() {
             return self.control(frame.opcode, piece, frame_ends);
         }
-        let message = self.assembler.push(piece, frame.remaining, frame_ends && frame.fin)?;
-        Ok(message.map(Event::Message))
+        self.assembler.push(piece, frame.remaining, frame_ends && frame.fin)
     }
 
     /// Inflates the `here` octets that there are of the payload of `frame`, as far as a slice of work
@@ -279,14 +310,15 @@ impl Receiver {
         here: usize,
         input: &mut &[u8],
     ) -> Result<Option<Event>, Error> {
+        let here = here.min(self.assembler.at_once());
         let piece = Piece { octets: &input[..here], mask: self.mask(&frame) };
         let last = frame.fin && frame.remaining == here as u64;
-        let (taken, message) = self.assembler.inflate(piece, last)?;
+        let (taken, event) = self.assembler.inflate(piece, last)?;
         *input = &input[taken..];
         frame.advance(taken);
         let ends = frame.remaining == 0 && !self.is_paused();
         self.state = if ends { BETWEEN_FRAMES } else { frame.waiting() };
-        Ok(message.map(Event::Message))
+        Ok(event)
     }
 
     #[inline]
@@ -354,11 +386,11 @@ impl Receiver {
         frame.advance(self.assembler.commit(mask)?);
         if frame.remaining > 0 {
             self.state = frame.waiting();
-            return Ok(None);
+            return Ok(self.assembler.piece_if_any());
         }
         self.state = BETWEEN_FRAMES;
         let nothing = Piece { octets: &[], mask: None };
-        Ok(self.assembler.push(nothing, 0, frame.fin)?.map(Event::Message))
+        self.assembler.push(nothing, 0, frame.fin)
     }
 }
 

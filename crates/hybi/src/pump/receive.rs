@@ -51,7 +51,7 @@ impl Shared {
             }
         }
         loop {
-            if receive.chunk.is_some() || receive.receiver.is_paused() {
+            if receive.chunk.is_some() || receive.receiver.has_more() {
                 if let Some(result) = receive.work_off().transpose() {
                     return Poll::Ready(self.settle(receive, result).map(Some));
                 }
@@ -87,6 +87,11 @@ impl Shared {
         }
     }
 
+    /// Lets messages come in pieces, or whole again; the rest of one that was begun is dropped then.
+    pub(crate) fn set_in_pieces(&self, on: bool) {
+        lock(&self.receive).receiver.set_in_pieces(on);
+    }
+
     /// The next message if it has been read already, whole and by itself, and no deadline depends on
     /// it: what [`poll_event`](Self::poll_event) would give, without its detours.
     #[inline]
@@ -110,7 +115,7 @@ impl Shared {
         result: Result<Event, hybi_proto::Error>,
     ) -> Result<Event, Error> {
         match result {
-            Ok(event @ (Event::Message(_) | Event::Pong(_))) => {
+            Ok(event @ (Event::Message(_) | Event::Piece { .. } | Event::Pong(_))) => {
                 if let Some(heartbeat) = &mut receive.heartbeat {
                     let now = Instant::now().into_std();
                     match &event {
