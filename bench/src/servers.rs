@@ -104,7 +104,7 @@ pub const SERVERS: &[Server] = &[
     quick(rust("fastwebsockets", "server-fastwebsockets", &[Echo, Tls, Broadcast])),
     quick(rust("tokio-tungstenite", "server-tokio-tungstenite", &[Echo, Tls])),
     rust("tokio-websockets", "server-tokio-websockets", &[Echo]),
-    rust("yawc", "server-yawc", &[Echo, Deflate]),
+    rust("yawc", "server-yawc", &[Echo]),
     rust("sockudo-ws", "server-sockudo-ws", &[Echo, Deflate]),
     rust("axum", "server-axum", &[Echo]),
     Server {

@@ -8,7 +8,16 @@ use std::process::Command;
 /// Runs the bench with the options given, or everything, kept and written into the report.
 pub(crate) fn command(options: &[String]) -> Result<(), String> {
     let everything = ["--save".to_owned(), "--report".to_owned()];
-    let options = if options.is_empty() { &everything } else { options };
+    let options = if options.is_empty() {
+        let mut codec = Command::new("cargo");
+        codec.args(["run", "--release", "--quiet", "-p", "codec"]);
+        let table = shell::output(codec.current_dir(shell::root().join("bench")))?;
+        let file = shell::root().join("bench/results/codec.md");
+        std::fs::write(&file, table + "\n").map_err(|e| format!("{}: {e}", file.display()))?;
+        &everything
+    } else {
+        options
+    };
     let mut arguments = vec!["run", "--release", "--quiet", "--bin", "bench", "--"];
     arguments.extend(options.iter().map(String::as_str));
     cargo(&arguments)
