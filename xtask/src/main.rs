@@ -4,6 +4,7 @@
 
 mod conformance;
 mod errors;
+mod fuzz;
 mod interop;
 mod linear;
 mod rules;
@@ -26,6 +27,10 @@ cargo xtask conformance [OPTIONS]    the Autobahn|Testsuite against our server a
 cargo xtask interop [PAIR]...         our server and our client with others: ws-client, ws-server,
                                      websockets-client, websockets-server, curl, chromium
 cargo xtask errors [--check]         write docs/ERRORS.md from the table of codes, or compare it
+cargo xtask fuzz [--seconds N] [TARGET]...
+                                     the fuzz targets, 60 s each (nightly)
+cargo xtask soak [--minutes N | --seconds N] [--connections N]
+                                     15 minutes with 10000 connections: nothing lost, nothing grows
 cargo xtask loom                     every order of the steps of the write turn
 cargo xtask memcheck                 the tests of hybi-bytes and hybi-proto under valgrind
 cargo xtask asan                     the tests of the libraries with AddressSanitizer (nightly)
@@ -53,6 +58,8 @@ fn main() -> ExitCode {
         "memcheck" => sound::memcheck(options),
         "asan" => sound::asan(options),
         "miri" => sound::miri(options),
+        "fuzz" => fuzz::command(options),
+        "soak" => sound::soak(options),
         "rules" => rules::command(options),
         "help" | "--help" | "-h" => {
             println!("{USAGE}");
