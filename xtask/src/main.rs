@@ -7,6 +7,7 @@ mod errors;
 mod fuzz;
 mod interop;
 mod linear;
+mod netem;
 mod rules;
 mod shell;
 mod sound;
@@ -31,6 +32,7 @@ cargo xtask fuzz [--seconds N] [TARGET]...
                                      the fuzz targets, 60 s each (nightly)
 cargo xtask soak [--minutes N | --seconds N] [--connections N]
                                      15 minutes with 10000 connections: nothing lost, nothing grows
+cargo xtask netem [--seconds N]      a soak over a network that loses and reorders packets (root)
 cargo xtask loom                     every order of the steps of the write turn
 cargo xtask memcheck                 the tests of hybi-bytes and hybi-proto under valgrind
 cargo xtask asan                     the tests of the libraries with AddressSanitizer (nightly)
@@ -58,6 +60,7 @@ fn main() -> ExitCode {
         "memcheck" => sound::memcheck(options),
         "asan" => sound::asan(options),
         "miri" => sound::miri(options),
+        "netem" => netem::command(options),
         "fuzz" => fuzz::command(options),
         "soak" => sound::soak(options),
         "rules" => rules::command(options),
