@@ -195,6 +195,8 @@ function socketOnEnd() {
   const ws = this[kWebSocket];
   ws._readyState = CLOSING;
   ws._receiver.end();
+  // Behind what the last messages were answered with.
+  ws._sender.flush();
   this.end();
 }
 

@@ -80,6 +80,7 @@ function messages(ws) {
     return(value) {
       stop();
       queue.length = 0;
+      while (waiting.length > 0) waiting.shift().resolve({ value: undefined, done: true });
       if (pausedHere) ws.resume();
       return Promise.resolve({ value, done: true });
     },

@@ -13,9 +13,9 @@ const Limiter = require('./limiter');
 const { ZlibDeflate, ZlibInflate } = require('./zlib-contexts');
 
 /** From this length on (octets of input) the thread pool pays. */
-const POOL_FROM = 16 * 1024;
+const POOL_FROM = 32 * 1024;
 /** The same for what is inflated, which may grow a thousandfold: a short input is no short work. */
-const INFLATE_POOL_FROM = 4 * 1024;
+const INFLATE_POOL_FROM = 8 * 1024;
 
 /** Options of zlib that native contexts have too, or that make no difference to what is sent. */
 const NATIVE_OPTIONS = new Set(['chunkSize', 'level', 'memLevel', 'windowBits']);
@@ -127,6 +127,15 @@ class PerMessageDeflate {
   }
 
   /**
+   * Makes the next message that is compressed refer to nothing before it: after something was sent
+   * that did not go through here. Only while nothing is being compressed.
+   */
+  forgetSent() {
+    // A native context costs little to make anew.
+    if (this._deflate !== null && !this._deflate.reset()) this._deflate = null;
+  }
+
+  /**
    * Decompresses a piece of a message.
    *
    * @param {Buffer} data the piece
@@ -179,6 +188,13 @@ class Jobs {
   runSync(data, fin) {
     if (this._now === null || this._jobs.length > 0 || data.length >= this._poolFrom) return null;
     return this._now(data, fin);
+  }
+
+  /** @returns {boolean} false if the context cannot forget */
+  reset() {
+    if (this._context.reset === undefined) return false;
+    this._context.reset();
+    return true;
   }
 
   /** @param {string} [message] what those who wait are told; nothing without it */

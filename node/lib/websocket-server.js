@@ -11,6 +11,7 @@ const { createHash } = require('crypto');
 const { CLOSE_TIMEOUT, GUID, kWebSocket } = require('./constants');
 const broadcast = require('./broadcast');
 const extension = require('./extension');
+const { heartbeatInterval } = require('./heartbeat');
 const PerMessageDeflate = require('./permessage-deflate');
 const subprotocol = require('./subprotocol');
 const WebSocket = require('./websocket');
@@ -72,6 +73,8 @@ class WebSocketServer extends EventEmitter {
     if (given.filter(Boolean).length !== 1) {
       throw new TypeError('One and only one of the "port", "server", or "noServer" options must be specified');
     }
+
+    heartbeatInterval(options.heartbeat);
 
     if (options.port != null) {
       this._server = http.createServer(upgradeRequired);
@@ -239,8 +242,11 @@ class WebSocketServer extends EventEmitter {
   }
 
   /**
-   * Sends a message to every open connection; it is framed once, and where connections compress alike,
-   * compressed once.
+   * Sends a message to every open connection; it is framed once, and compressed once for those with the
+   * same window.
+   *
+   * It is compressed at once, without the context of earlier messages, if it is no shorter than `threshold`;
+   * what a connection sends next does not refer to what was sent before the broadcast.
    *
    * @param {*} data as of `WebSocket.send`
    * @param {object} [options]

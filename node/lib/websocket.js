@@ -14,7 +14,7 @@ const { EventTarget, defineAttribute } = require('./event-target');
 const { CONNECTING, OPEN, CLOSING, CLOSED, describe, NAMES } = require('./states');
 const connection = require('./connection');
 const { messages } = require('./messages');
-const { startHeartbeat } = require('./heartbeat');
+const { heartbeatInterval, startHeartbeat } = require('./heartbeat');
 const { abortHandshake, connect } = require('./client-handshake');
 const { extensionName } = require('./permessage-deflate');
 const { toBuffer } = require('./buffers');
@@ -70,6 +70,8 @@ class WebSocket extends EventEmitter {
       this._isServer = false;
       this._redirects = 0;
       const asked = subprotocolsAndOptions(protocols, options);
+      // Before anything is begun: it may throw.
+      heartbeatInterval(asked.options?.heartbeat);
       options = connect(this, address, asked.protocols, asked.options);
     }
 
@@ -77,7 +79,8 @@ class WebSocket extends EventEmitter {
     this._pendingAutoPongs = 0;
     this._maxPendingAutoPongs = options.maxPendingAutoPongs | 0;
     this._closeTimeout = options.closeTimeout;
-    if (options.heartbeat) startHeartbeat(this, options.heartbeat);
+    const interval = heartbeatInterval(options.heartbeat);
+    if (interval > 0) startHeartbeat(this, interval);
   }
 
   /**

@@ -45,6 +45,11 @@ class ZlibDeflate {
     });
   }
 
+  /** Forgets all messages. Only while none is being compressed. */
+  reset() {
+    this._stream.reset();
+  }
+
   close() {
     this._stream.close();
     this._stream = null;

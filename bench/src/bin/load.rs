@@ -1,4 +1,4 @@
-//! Loads one echo server that is already running, for work with a profiler.
+//! Loads one server that is already running, for work with a profiler.
 
 use std::net::SocketAddr;
 use std::process::ExitCode;
@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use hybi_bench::Result;
 use hybi_bench::cli::Arguments;
 use hybi_bench::frames::{Exchange, Payload, Peer};
-use hybi_bench::load::{Echo, Load};
+use hybi_bench::load::{Compressed, Echo, Handshakes, Load, Script};
 use hybi_bench::machine::{self, CpuClock};
 
 const USAGE: &str = "\
@@ -19,6 +19,8 @@ cargo run --release --bin load -- [OPTIONS]
   --in-flight N        messages per connection       (default: 1)
   --seconds S          stop after this time          (default: 5)
   --text               text instead of binary
+  --deflate            JSON, compressed (one in flight)
+  --handshakes         opening handshakes only, 16 at once
   --raw                the server echoes bytes: send unmasked frames
   --pid N              also print this process's CPU time per message
   --core N             run on this core              (default: 0)";
@@ -47,15 +49,27 @@ fn run() -> Result<()> {
     let seconds = arguments.option("--seconds")?.unwrap_or(5.0);
     let payload = if arguments.flag("--text") { Payload::Text } else { Payload::Binary };
     let peer = if arguments.flag("--raw") { Peer::Raw } else { Peer::WebSocket };
+    let deflate = arguments.flag("--deflate");
+    let handshakes = arguments.flag("--handshakes");
     let pid: Option<u32> = arguments.option("--pid")?;
     let core = arguments.option("--core")?.unwrap_or(0);
     arguments.finish().map_err(|error| format!("{error}\n\n{USAGE}"))?;
 
     machine::raise_open_file_limit(connections as u64 + 200)?;
     machine::pin_this_thread(core)?;
-    let mut load =
-        Echo::open(&address.into(), &Exchange::new(peer, payload, size), connections, in_flight)?;
-    load.start()?;
+    let target = address.into();
+    let mut load: Box<dyn Load> = if deflate {
+        let mut load = Compressed::open(&target, Script::new(size.max(1024))?, connections, 8)?;
+        load.start()?;
+        Box::new(load)
+    } else if handshakes {
+        Box::new(Handshakes::new(target, 16))
+    } else {
+        let exchange = Exchange::new(peer, payload, size);
+        let mut load = Echo::open(&target, &exchange, connections, in_flight)?;
+        load.start()?;
+        Box::new(load)
+    };
 
     let server = pid.map(CpuClock::of_process).transpose()?;
     let own = CpuClock::of_this_thread();
@@ -65,12 +79,13 @@ fn run() -> Result<()> {
     let after = server.map(CpuClock::read).transpose()?;
     let (elapsed, own_spent) = (started.elapsed().as_secs_f64(), own.read()? - own_before);
 
-    println!("messages/s        {:.0}", messages as f64 / elapsed);
+    println!("units             {messages}");
+    println!("units per second  {:.0}", messages as f64 / elapsed);
     println!("load core         {:.0} %", own_spent.as_secs_f64() / elapsed * 100.0);
     if let (Some(before), Some(after)) = (before, after) {
         let spent = (after - before).as_secs_f64();
         println!("server core       {:.0} %", spent / elapsed * 100.0);
-        println!("CPU µs/message    {:.3}", spent * 1e6 / messages.max(1) as f64);
+        println!("CPU µs/unit       {:.3}", spent * 1e6 / messages.max(1) as f64);
     }
     Ok(())
 }

@@ -28,6 +28,8 @@ pub struct PayloadBuffer {
     text: bool,
     /// How often the buffer grew by less than half.
     small_growths: u8,
+    /// Octets that have been drained before, so that errors tell the place in the whole.
+    drained: usize,
 }
 
 /// Unmasking and validating take turns at this many octets (a multiple of the key's length), so
@@ -166,6 +168,30 @@ impl PayloadBuffer {
         }
     }
 
+    /// Takes out what has arrived so far, for a payload that is worked off in pieces; of text only
+    /// whole characters: the beginning of another stays.
+    pub fn drain(&mut self) -> Bytes {
+        let end = if self.text { self.valid } else { self.octets.len() };
+        let rest = self.octets[end..].to_vec();
+        let mut front = std::mem::replace(&mut self.octets, rest);
+        front.truncate(end);
+        self.valid = 0;
+        self.taken = self.octets.len();
+        self.drained = self.drained.saturating_add(end);
+        Bytes::from(front)
+    }
+
+    /// As [`drain`](Self::drain), as text, without validating it again; `None` if the content need
+    /// not be text.
+    pub fn drain_text(&mut self) -> Option<Utf8Bytes> {
+        if !self.text {
+            return None;
+        }
+        let text = self.drain();
+        // SAFETY: the buffer is one of text, so this was octets[..valid], which is valid.
+        Some(unsafe { Utf8Bytes::from_validated(text) })
+    }
+
     /// The whole content.
     pub fn finish(mut self) -> Bytes {
         self.shrink();
@@ -180,7 +206,7 @@ impl PayloadBuffer {
         self.text = true;
         self.commit(None)?;
         if self.valid < self.octets.len() {
-            return Err(Utf8Error { valid_up_to: self.valid });
+            return Err(Utf8Error { valid_up_to: self.drained + self.valid });
         }
         self.shrink();
         // SAFETY: octets[..valid] is valid and valid == len.
@@ -198,8 +224,9 @@ impl PayloadBuffer {
         if self.text {
             self.valid += match is_ascii && !carried {
                 true => end - self.valid,
-                false => utf8::validate_prefix(&self.octets[self.valid..end])
-                    .map_err(|e| Utf8Error { valid_up_to: self.valid + e.valid_up_to })?,
+                false => utf8::validate_prefix(&self.octets[self.valid..end]).map_err(|e| {
+                    Utf8Error { valid_up_to: self.drained + self.valid + e.valid_up_to }
+                })?,
             };
         }
         Ok(())

@@ -257,3 +257,25 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn draining_takes_whole_characters_and_leaves_the_beginning_of_another() {
+    for at_once in 1..8 {
+        let text = "aü€😀z".repeat(20);
+        let mut buffer = PayloadBuffer::text();
+        let mut drained = String::new();
+        for octets in text.as_bytes().chunks(at_once) {
+            buffer.push(octets).unwrap();
+            drained.push_str(&buffer.drain_text().unwrap());
+            assert!(buffer.len() < 4);
+        }
+        assert_eq!(drained, text);
+        let error = buffer.push(b"!\xff").unwrap_err();
+        assert_eq!(error.valid_up_to(), text.len() + 1);
+    }
+    let mut buffer = PayloadBuffer::binary();
+    buffer.push(b"\xff\xfe").unwrap();
+    assert_eq!(buffer.drain_text(), None);
+    assert_eq!(buffer.drain(), &b"\xff\xfe"[..]);
+    assert!(buffer.is_empty());
+}

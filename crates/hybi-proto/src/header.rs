@@ -91,6 +91,15 @@ impl HeaderStart {
     }
 }
 
+/// A message that has come in one frame, and what follows it.
+pub(crate) struct WholeMessage<'a> {
+    pub(crate) text: bool,
+    pub(crate) key: Option<MaskingKey>,
+    /// Still masked.
+    pub(crate) payload: &'a [u8],
+    pub(crate) rest: &'a [u8],
+}
+
 impl FrameHeader {
     /// Decodes the header at the beginning of `input`, and tells its length; `None` if more octets
     /// are needed.
@@ -123,6 +132,32 @@ impl FrameHeader {
         let header =
             FrameHeader { fin: start.fin(), rsv1: start.rsv1(), opcode, mask, payload_len };
         Ok(Some((header, header_len)))
+    }
+
+    /// Decodes the header of a whole, uncompressed message of less than 64 KiB whose payload has come
+    /// with it: masked if it is for a server. `None` says nothing about the octets:
+    /// [`decode`](Self::decode) does.
+    #[inline(always)]
+    pub(crate) fn decode_whole_message(input: &[u8], to_server: bool) -> Option<WholeMessage<'_>> {
+        let [first, second, rest @ ..] = input else { return None };
+        let start = HeaderStart(*first, *second);
+        if !start.is_whole_message() || start.masked() != to_server {
+            return None;
+        }
+        let (len, rest) = match (start.short_len(), rest) {
+            (len @ 0..126, rest) => (usize::from(len), rest),
+            (126, [a, b, rest @ ..]) => match u16::from_be_bytes([*a, *b]) {
+                len @ 126.. => (usize::from(len), rest),
+                _ => return None,
+            },
+            _ => return None,
+        };
+        let (key, rest) = match to_server {
+            true => rest.split_first_chunk::<4>().map(|(key, rest)| (Some(*key), rest))?,
+            false => (None, rest),
+        };
+        let (payload, rest) = rest.split_at_checked(len)?;
+        Some(WholeMessage { text: *first == 0x81, key, payload, rest })
     }
 
     /// Encodes the header into `out` and returns its length.

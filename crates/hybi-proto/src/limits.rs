@@ -78,7 +78,16 @@ impl Used {
     #[inline]
     pub fn frame(&mut self, payload_len: u64, limits: &Limits) -> Result<(), Error> {
         self.claimed = self.claimed.saturating_add(payload_len);
-        self.frames += 1;
+        self.frames = self.frames.saturating_add(1);
+        self.check(limits)
+    }
+
+    /// Checks what was counted so far against `limits`.
+    ///
+    /// # Errors
+    /// As [`frame`](Self::frame).
+    #[inline]
+    pub fn check(&self, limits: &Limits) -> Result<(), Error> {
         if self.claimed > limits.max_message_size as u64 {
             return Err(too_large(limits));
         }
@@ -91,7 +100,7 @@ impl Used {
     /// [`Error::Limit`] if the message came in too many pieces.
     #[inline]
     pub fn chunk(&mut self, limits: &Limits) -> Result<(), Error> {
-        self.chunks += 1;
+        self.chunks = self.chunks.saturating_add(1);
         if self.chunks > limits.max_buffered_chunks { Err(too_many_chunks(limits)) } else { Ok(()) }
     }
 }

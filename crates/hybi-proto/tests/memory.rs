@@ -4,7 +4,7 @@
 
 use allocation_counter::measure;
 use bytes::BufMut;
-use hybi_proto::{CloseCode, Connection, ErrorCode, Limits, Message, Options};
+use hybi_proto::{CloseCode, Connection, ErrorCode, Event, Limits, Message, Options};
 use testkit::{Frame, KEY, frames};
 
 const KIB: u64 = 1024;
@@ -225,5 +225,46 @@ fn an_unfinished_message_is_let_go_when_the_connection_fails_or_closes() {
         });
         assert!(held.bytes_max > 100_000);
         assert!(held.bytes_current < KIB as i64, "{held:?}");
+    }
+}
+
+#[test]
+fn a_message_of_256_mib_goes_through_in_pieces_of_little_memory() {
+    let octets = vec![7; 64 * KIB as usize];
+    for direct in [false, true] {
+        let len = 256 * MIB;
+        let header = Frame::binary("").claiming(len).masked(KEY).octets();
+        let (mut receiver, _) = server(Limits::new()).split();
+        receiver.set_in_pieces(true);
+        let (mut left, mut come) = (len, 0);
+        let mut last = false;
+        let mut take = |event: Option<Event>| {
+            let Some(Event::Piece { piece, last: end }) = event else { return };
+            come += piece.len() as u64;
+            last = end;
+        };
+        let held = measure(|| {
+            assert_eq!(receiver.receive(&mut &header[..]), Ok(None));
+            while left > 0 {
+                if direct {
+                    let mut spare = receiver.spare(1).expect("room");
+                    let here = spare.remaining_mut().min(octets.len());
+                    spare.put_slice(&octets[..here]);
+                    drop(spare);
+                    take(receiver.commit().unwrap());
+                    left -= here as u64;
+                } else {
+                    let here = left.min(octets.len() as u64);
+                    let mut input = &octets[..here as usize];
+                    while !input.is_empty() {
+                        take(receiver.receive(&mut input).unwrap());
+                    }
+                    left -= here;
+                }
+            }
+        });
+        assert!(last, "direct {direct}");
+        assert_eq!(come, len, "direct {direct}");
+        assert!(held.bytes_max <= 160 * KIB, "direct {direct}: {held:?}");
     }
 }

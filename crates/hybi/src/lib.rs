@@ -37,6 +37,8 @@
 //! | decide who may connect, serve plain HTTP, shut down gracefully | [`Server`] |
 //! | accept on a stream of your own | [`accept()`], [`server::Acceptor`] |
 //! | see pings, pongs and closes | [`WebSocket::next_event`] |
+//! | receive or send a message that is larger than memory | [`MessageReader`], [`MessageWriter`] |
+//! | tunnel a stream of octets | [`ByteStream`] |
 //! | send from anywhere, broadcast | [`Writer`], [`PreparedMessage`] |
 //! | set limits, a heartbeat, compression | [`Options`] |
 //! | write once for many messages outside of a server | [`batch()`] |
@@ -54,6 +56,8 @@ pub mod client;
 mod close_info;
 mod error;
 mod heartbeat;
+mod message_reader;
+mod message_writer;
 mod pool;
 mod pump;
 mod random;
@@ -75,6 +79,8 @@ pub use hybi_proto::{
     CloseCode, CloseFrame, DeflateOptions, ErrorCode, ErrorDetail, Event, Limits, Message, Options,
     PreparedMessage, Utf8Bytes, WindowBits,
 };
+pub use message_reader::MessageReader;
+pub use message_writer::MessageWriter;
 pub use pump::TrySendError;
 pub use server::{Server, accept};
 pub use split::{Reader, Writer};

@@ -2,6 +2,8 @@
 
 use crate::close_info::CloseInfo;
 use crate::error::Error;
+use crate::message_reader::MessageReader;
+use crate::message_writer::MessageWriter;
 use crate::pump::{Shared, TrySendError};
 use crate::websocket::WebSocket;
 use hybi_proto::{CloseCode, CloseFrame, Event, Message, PreparedMessage, Utf8Bytes};
@@ -45,6 +47,17 @@ impl Reader {
     /// As [`WebSocket::recv`].
     pub async fn next_event(&mut self) -> Result<Option<Event>, Error> {
         self.ws.next_event().await
+    }
+
+    /// Receives the next message in pieces; see [`WebSocket::message_reader`].
+    ///
+    /// # Cancel safety
+    /// As [`WebSocket::message_reader`].
+    ///
+    /// # Errors
+    /// As [`WebSocket::message_reader`].
+    pub async fn message_reader(&mut self) -> Result<Option<MessageReader<'_>>, Error> {
+        self.ws.message_reader().await
     }
 
     /// A handle that sends.
@@ -98,6 +111,17 @@ impl Writer {
     ) -> impl Future<Output = Result<(), Error>> + Send + use<'_, M> {
         let mut message = Some(message.into());
         poll_fn(move |cx| self.shared.poll_send(cx, &mut message, false))
+    }
+
+    /// Begins a message that is sent in pieces; see [`WebSocket::message_writer`].
+    ///
+    /// # Cancel safety
+    /// As [`WebSocket::message_writer`].
+    ///
+    /// # Errors
+    /// As [`WebSocket::send`].
+    pub async fn message_writer(&self) -> Result<MessageWriter, Error> {
+        MessageWriter::begin(&self.shared).await
     }
 
     /// Sends a message if there is room for it now; see [`WebSocket::try_send`].

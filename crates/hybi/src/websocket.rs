@@ -2,6 +2,8 @@
 
 use crate::close_info::CloseInfo;
 use crate::error::Error;
+use crate::message_reader::MessageReader;
+use crate::message_writer::MessageWriter;
 use crate::pump::{Shared, TrySendError};
 use crate::split::{Reader, Writer};
 use hybi_proto::{CloseCode, CloseFrame, Event, Message, Utf8Bytes};
@@ -67,6 +69,30 @@ impl WebSocket {
     /// As [`recv`](Self::recv).
     pub async fn next_event(&mut self) -> Result<Option<Event>, Error> {
         poll_fn(|cx| self.shared.poll_event(cx)).await
+    }
+
+    /// Waits for the next message and receives it in pieces, as they come: for messages that are
+    /// larger than memory. `None` once the peer has closed cleanly.
+    ///
+    /// # Cancel safety
+    /// As [`recv`](Self::recv). Dropping the reader before its end drops the rest of the message.
+    ///
+    /// # Errors
+    /// As [`recv`](Self::recv); the [`Limits`](crate::Limits) of messages do not apply.
+    pub async fn message_reader(&mut self) -> Result<Option<MessageReader<'_>>, Error> {
+        MessageReader::begin(&self.shared).await
+    }
+
+    /// Begins a message that is sent in pieces: for messages that are larger than memory, or of which
+    /// not everything is known yet. Waits while another one is being sent so.
+    ///
+    /// # Cancel safety
+    /// Dropping the future begins nothing.
+    ///
+    /// # Errors
+    /// As [`send`](Self::send).
+    pub async fn message_writer(&self) -> Result<MessageWriter, Error> {
+        MessageWriter::begin(&self.shared).await
     }
 
     /// Sends a message: accepted, in order, and written without further action of the caller.

@@ -3,6 +3,8 @@
 //! Every check happens as the octets arrive: wrong UTF-8 fails at the wrong octet, a decompression
 //! bomb at the limit.
 
+use super::event::Event;
+use super::pieces::Delivery;
 use super::receive::Piece;
 use crate::code::ErrorCode;
 use crate::error::Error;
@@ -22,12 +24,14 @@ const LEAST_SPARE: usize = 4 * 1024;
 
 #[derive(Debug)]
 pub(super) struct Assembler {
-    limits: Limits,
+    pub(super) limits: Limits,
     deflate: Option<Box<Decompressor>>,
     /// The first frame of the message in progress; the rest of it is boxed only when it does not
     /// arrive at once.
     first: Option<First>,
-    partial: Option<Box<Partial>>,
+    pub(super) partial: Option<Box<Partial>>,
+    /// Messages are asked for in pieces.
+    pub(super) in_pieces: bool,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -38,18 +42,19 @@ struct First {
 
 /// A message of which not all has come.
 #[derive(Debug)]
-struct Partial {
-    buffer: PayloadBuffer,
+pub(super) struct Partial {
+    pub(super) buffer: PayloadBuffer,
     /// Octets in `buffer` that `commit` has taken over.
-    committed: usize,
+    pub(super) committed: usize,
     /// Octets that `buffer` has been given room for.
-    reserved: usize,
+    pub(super) reserved: usize,
+    pub(super) delivery: Delivery,
     used: Used,
 }
 
 impl Assembler {
     pub(super) fn new(limits: Limits, deflate: Option<Box<Decompressor>>) -> Self {
-        Assembler { limits, deflate, first: None, partial: None }
+        Assembler { limits, deflate, first: None, partial: None, in_pieces: false }
     }
 
     /// True between the first and the last frame of a message.
@@ -76,13 +81,14 @@ impl Assembler {
             self.first =
                 Some(First { text: header.opcode == Opcode::Text, compressed: header.rsv1 });
         }
+        let limits = self.limits_now();
         match &mut self.partial {
-            Some(partial) => partial.used.frame(header.payload_len, &self.limits),
+            Some(partial) => partial.used.frame(header.payload_len, &limits),
             None => {
                 let mut used = Used::default();
-                used.frame(header.payload_len, &self.limits)?;
+                used.frame(header.payload_len, &limits)?;
                 // A whole uncompressed message may arrive at once: `push` decides when it has not.
-                if !header.fin || header.rsv1 {
+                if !header.fin || header.rsv1 || self.in_pieces {
                     self.begin_partial(used);
                 }
                 Ok(())
@@ -93,7 +99,13 @@ impl Assembler {
     fn begin_partial(&mut self, used: Used) -> &mut Partial {
         let text = self.first.is_some_and(|first| first.text);
         let buffer = if text { PayloadBuffer::text() } else { PayloadBuffer::binary() };
-        self.partial.insert(Box::new(Partial { buffer, committed: 0, reserved: 0, used }))
+        self.partial.insert(Box::new(Partial {
+            buffer,
+            committed: 0,
+            reserved: 0,
+            delivery: Delivery::Whole,
+            used,
+        }))
     }
 
     /// Adds a piece of the current frame's payload, of which `remaining` octets are still to
@@ -104,10 +116,10 @@ impl Assembler {
         piece: Piece<'_>,
         remaining: u64,
         last: bool,
-    ) -> Result<Option<Message>, Error> {
+    ) -> Result<Option<Event>, Error> {
         if last && self.partial.is_none() {
             let text = self.first.take().is_some_and(|first| first.text);
-            return whole(piece, text).map(Some);
+            return Ok(Some(Event::Message(whole(piece, text)?)));
         }
         self.push_partial(piece, remaining, last)
     }
@@ -117,25 +129,29 @@ impl Assembler {
         piece: Piece<'_>,
         remaining: u64,
         last: bool,
-    ) -> Result<Option<Message>, Error> {
+    ) -> Result<Option<Event>, Error> {
+        let limits = self.limits_now();
         if self.partial.is_none() {
             let mut used = Used::default();
-            used.frame(piece.octets.len() as u64 + remaining, &self.limits)?;
+            used.frame(piece.octets.len() as u64 + remaining, &limits)?;
             self.begin_partial(used);
         }
         let Some(partial) = &mut self.partial else { return Ok(None) };
+        // Not checked yet if it was begun while messages were asked for in pieces.
+        partial.used.check(&limits)?;
         if !last {
-            partial.used.chunk(&self.limits)?;
+            partial.used.chunk(&limits)?;
         }
         partial.push(piece, remaining)?;
-        if last { self.finish() } else { Ok(None) }
+        if last { self.finish() } else { Ok(self.piece_if_large()) }
     }
 
-    fn finish(&mut self) -> Result<Option<Message>, Error> {
+    fn finish(&mut self) -> Result<Option<Event>, Error> {
         let (Some(first), Some(partial)) = (self.first.take(), self.partial.take()) else {
             return Ok(None);
         };
-        Ok(Some(if first.text {
+        let delivery = partial.delivery;
+        Ok(delivery.last(if first.text {
             Message::Text(partial.buffer.finish_text().map_err(invalid_utf8)?)
         } else {
             Message::Binary(partial.buffer.finish())
@@ -161,7 +177,8 @@ impl Assembler {
         &mut self,
         piece: Piece<'_>,
         last: bool,
-    ) -> Result<(usize, Option<Message>), Error> {
+    ) -> Result<(usize, Option<Event>), Error> {
+        let limits = self.limits_now();
         let (Some(deflate), Some(partial)) = (&mut self.deflate, &mut self.partial) else {
             return Ok((piece.octets.len(), None));
         };
@@ -176,19 +193,19 @@ impl Assembler {
         };
         let mut input = octets;
         let buffer = &mut partial.buffer;
-        let max = self.limits.max_message_size;
+        partial.used.check(&limits)?;
+        let max = limits.max_message_size;
         let done = deflate.decompress_slice(&mut input, last, max, &mut |plain| {
             buffer.push(plain).map_err(invalid_utf8)
         })?;
         let taken = octets.len() - input.len();
-        if !done {
-            return Ok((taken, None));
-        }
-        if last {
+        if done && last {
             return Ok((taken, self.finish()?));
         }
-        partial.used.chunk(&self.limits)?;
-        Ok((taken, None))
+        if done {
+            partial.used.chunk(&limits)?;
+        }
+        Ok((taken, self.piece_if_large()))
     }
 
     /// Room for the rest of the current frame's payload; `None` if it is compressed.
@@ -203,9 +220,10 @@ impl Assembler {
 
     /// Takes over what was read into [`spare`](Self::spare) and tells how much it was.
     pub(super) fn commit(&mut self, mask: Option<(MaskingKey, usize)>) -> Result<usize, Error> {
+        let limits = self.limits_now();
         let Some(partial) = &mut self.partial else { return Ok(0) };
         let written = partial.buffer.len() - partial.committed;
-        partial.used.chunk(&self.limits)?;
+        partial.used.chunk(&limits)?;
         partial.buffer.commit(mask).map_err(invalid_utf8)?;
         partial.committed = partial.buffer.len();
         Ok(written)

@@ -10,6 +10,14 @@ use bytes::Bytes;
 pub enum Event {
     /// A whole message.
     Message(Message),
+    /// A piece of a message, not empty unless it is the last. Text is cut between characters. Only
+    /// after [`Receiver::set_in_pieces`](super::Receiver::set_in_pieces).
+    Piece {
+        /// The piece; of the same kind as the message.
+        piece: Message,
+        /// The message ends here.
+        last: bool,
+    },
     /// A ping with its payload (at most 125 bytes); the pong is queued already.
     Ping(Bytes),
     /// A pong with its payload (at most 125 bytes).

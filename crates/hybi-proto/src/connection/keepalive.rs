@@ -84,7 +84,7 @@ impl Deadlines {
     pub(super) fn arrived(&mut self, event: Option<&Event>) {
         self.arrived.octets = true;
         match event {
-            Some(Event::Message(_)) => self.arrived.message = true,
+            Some(Event::Message(_) | Event::Piece { .. }) => self.arrived.message = true,
             Some(Event::Pong(payload)) => self.arrived.pong |= self.is_answer(payload),
             _ => {}
         }

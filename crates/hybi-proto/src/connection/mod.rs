@@ -9,6 +9,7 @@ mod event;
 mod keepalive;
 mod options;
 mod outbox;
+mod pieces;
 mod prepared;
 mod receive;
 mod send;

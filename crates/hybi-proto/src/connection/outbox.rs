@@ -13,6 +13,9 @@ use std::io::IoSlice;
 /// Payloads from this size on are not copied but queued by reference (unmasked ones only).
 const SHARE_FROM: usize = 8 * 1024;
 
+/// Payloads below this size are copied without a call.
+const INLINE_BELOW: usize = 128;
+
 /// A buffer that has grown beyond this is not kept for the next connection.
 const KEEP_CAPACITY: usize = 128 * 1024;
 
@@ -76,6 +79,10 @@ impl Outbox {
     pub(super) fn push(&mut self, header: &FrameHeader, payload: &[u8]) {
         self.push_header(header, payload.len());
         match header.mask {
+            // A short payload is copied here, masked with nothing: the call of memcpy costs more.
+            None if payload.len() < INLINE_BELOW => {
+                hybi_bytes::mask_append(&mut self.tail, payload, [0; 4], 0);
+            }
             None => self.tail.extend_from_slice(payload),
             Some(key) => hybi_bytes::mask_append(&mut self.tail, payload, key, 0),
         }

@@ -10,6 +10,7 @@ use crate::error::Error;
 use crate::extension::Decompressor;
 use crate::header::{FrameHeader, HeaderStart, MAX_HEADER_LEN, MaskingKey};
 use crate::limits::Limits;
+use crate::message::Message;
 use crate::opcode::Opcode;
 use crate::role::Role;
 use crate::rules::FrameRules;
@@ -114,50 +115,36 @@ impl Receiver {
     /// [`DeflateOptions::slice`]: crate::DeflateOptions::slice
     #[inline]
     pub fn receive_slice(&mut self, input: &mut &[u8]) -> Result<Option<Event>, Error> {
-        // Nearly every frame is a whole message that has come whole; everything else, and everything
-        // that is wrong, goes the general way.
-        if let Some((text, piece, rest)) = self.whole_message(input) {
-            *input = rest;
-            return match whole(piece, text) {
-                Ok(message) => Ok(Some(Event::Message(message))),
-                Err(error) => self.failed(error),
-            };
+        match self.receive_whole(input) {
+            Some(message) => Ok(Some(Event::Message(message))),
+            None => self.receive_any(input),
         }
-        self.receive_any(input)
     }
 
-    /// The kind, the payload and what follows, if `input` begins with a whole, valid, uncompressed
-    /// message in one frame.
+    /// Takes a message from the front of `input` that has come whole, in one valid frame that is not
+    /// compressed, as nearly all do. `None` takes nothing and says nothing:
+    /// [`receive`](Self::receive) does.
     #[inline]
-    fn whole_message<'a>(&self, input: &'a [u8]) -> Option<(bool, Piece<'a>, &'a [u8])> {
+    pub fn receive_whole(&mut self, input: &mut &[u8]) -> Option<Message> {
         if !matches!(self.state, State::Header { len: 0, .. }) || self.assembler.in_progress() {
             return None;
         }
-        let [first, second, ..] = *input else { return None };
-        let start = HeaderStart(first, second);
-        if !start.is_whole_message() || start.masked() != (self.rules.role == Role::Server) {
+        let frame = FrameHeader::decode_whole_message(input, self.rules.role == Role::Server)?;
+        if frame.payload.len() > self.assembler.max_message_size() {
             return None;
         }
-        let Ok(Some((header, header_len))) = FrameHeader::decode(input) else { return None };
-        let rest = &input[header_len..];
-        let len = usize::try_from(header.payload_len).ok()?;
-        if len > rest.len() || len > self.assembler.max_message_size() {
-            return None;
-        }
-        let (octets, rest) = rest.split_at(len);
-        let piece = Piece { octets, mask: header.mask.map(|key| (key, 0)) };
-        Some((header.opcode == Opcode::Text, piece, rest))
-    }
-
-    #[cold]
-    fn failed(&mut self, error: Error) -> Result<Option<Event>, Error> {
-        self.finish();
-        Err(error)
+        let piece = Piece { octets: frame.payload, mask: frame.key.map(|key| (key, 0)) };
+        let message = whole(piece, frame.text).ok()?;
+        *input = frame.rest;
+        Some(message)
     }
 
     #[inline(never)]
     fn receive_any(&mut self, input: &mut &[u8]) -> Result<Option<Event>, Error> {
-        let result = self.next_event(input);
+        let mut result = self.next_event(input);
+        if let Ok(None) = result {
+            result = Ok(self.assembler.piece_if_any());
+        }
         if matches!(result, Err(_) | Ok(Some(Event::Close(_)))) {
             self.finish();
         }
@@ -168,6 +155,29 @@ impl Receiver {
     #[inline]
     pub fn is_paused(&self) -> bool {
         self.assembler.is_paused()
+    }
+
+    /// Hands messages out in pieces from here on ([`Event::Piece`]; one that has come at once may
+    /// still be an [`Event::Message`]), or whole again.
+    ///
+    /// What has come of a message so far is its first piece: call [`receive`](Self::receive), also
+    /// without octets, before more is read. The [`Limits`] of messages do not apply to pieces, since
+    /// none is kept. Switching back in the middle of a message of which a piece has been handed out
+    /// drops the rest of it: it is still checked, and then forgotten.
+    pub fn set_in_pieces(&mut self, on: bool) {
+        self.assembler.set_in_pieces(on);
+    }
+
+    /// True if messages are handed out in pieces.
+    #[inline]
+    pub fn is_in_pieces(&self) -> bool {
+        self.assembler.in_pieces
+    }
+
+    /// True if something may come of [`receive_slice`](Self::receive_slice) also without octets.
+    #[inline]
+    pub fn has_more(&self) -> bool {
+        self.is_paused() || self.is_in_pieces()
     }
 
     /// True once a Close frame or an error has ended the stream of events.
@@ -201,6 +211,12 @@ impl Receiver {
                     return Ok(None);
                 }
                 State::Header { len, .. } => {
+                    if input.first().is_some_and(|octet| octet & 0x08 != 0) {
+                        // A control frame does not overtake what came of a message before it.
+                        if let Some(piece) = self.assembler.piece_if_any() {
+                            return Ok(Some(piece));
+                        }
+                    }
                     let Some(header) = self.next_header(len, input)? else { return Ok(None) };
                     if !header.opcode.is_control() {
                         self.assembler.begin_frame(&header)?;
@@ -283,8 +299,7 @@ impl Receiver {
         if frame.opcode.is_control() {
             return self.control(frame.opcode, piece, frame_ends);
         }
-        let message = self.assembler.push(piece, frame.remaining, frame_ends && frame.fin)?;
-        Ok(message.map(Event::Message))
+        self.assembler.push(piece, frame.remaining, frame_ends && frame.fin)
     }
 
     /// Inflates the `here` octets that there are of the payload of `frame`, as far as a slice of work
@@ -295,14 +310,15 @@ impl Receiver {
         here: usize,
         input: &mut &[u8],
     ) -> Result<Option<Event>, Error> {
+        let here = here.min(self.assembler.at_once());
         let piece = Piece { octets: &input[..here], mask: self.mask(&frame) };
         let last = frame.fin && frame.remaining == here as u64;
-        let (taken, message) = self.assembler.inflate(piece, last)?;
+        let (taken, event) = self.assembler.inflate(piece, last)?;
         *input = &input[taken..];
         frame.advance(taken);
         let ends = frame.remaining == 0 && !self.is_paused();
         self.state = if ends { BETWEEN_FRAMES } else { frame.waiting() };
-        Ok(message.map(Event::Message))
+        Ok(event)
     }
 
     #[inline]
@@ -370,11 +386,11 @@ impl Receiver {
         frame.advance(self.assembler.commit(mask)?);
         if frame.remaining > 0 {
             self.state = frame.waiting();
-            return Ok(None);
+            return Ok(self.assembler.piece_if_any());
         }
         self.state = BETWEEN_FRAMES;
         let nothing = Piece { octets: &[], mask: None };
-        Ok(self.assembler.push(nothing, 0, frame.fin)?.map(Event::Message))
+        self.assembler.push(nothing, 0, frame.fin)
     }
 }
 

@@ -226,23 +226,39 @@ impl Sender {
     /// whether it is text; the pieces of a text need not end between characters, but together they
     /// must be UTF-8, which is not checked here. Such a message is not compressed.
     ///
+    /// Each piece becomes a frame, or several if it is larger than `max_frame_size`.
+    ///
     /// # Errors
     /// [`Error::Closed`] as for [`send`](Self::send).
-    pub fn send_piece(&mut self, text: bool, piece: Bytes, last: bool) -> Result<(), Error> {
+    pub fn send_piece(&mut self, text: bool, mut piece: Bytes, last: bool) -> Result<(), Error> {
         self.check_open()?;
         let first = if text { Opcode::Text } else { Opcode::Binary };
-        let opcode = if self.pieces.is_some() { Opcode::Continuation } else { first };
+        let mut opcode = if self.pieces.is_some() { Opcode::Continuation } else { first };
         self.pieces = if last { None } else { Some(first) };
         if last {
             self.messages = self.messages.wrapping_add(1);
         }
-        if self.has_waiting() {
-            self.wait(Item::Frame { opcode, fin: last, payload: piece });
-            return Ok(());
+        loop {
+            let rest = piece.split_off(piece.len().min(self.max_frame()));
+            let fin = last && rest.is_empty();
+            if self.has_waiting() {
+                self.wait(Item::Frame { opcode, fin, payload: piece });
+            } else {
+                let header = self.header(opcode, fin, false, piece.len());
+                self.outbox.push_shared(&header, piece);
+            }
+            if rest.is_empty() {
+                return Ok(());
+            }
+            piece = rest;
+            opcode = Opcode::Continuation;
         }
-        let header = self.header(opcode, last, false, piece.len());
-        self.outbox.push_shared(&header, piece);
-        Ok(())
+    }
+
+    /// True between the first and the last piece of a message: nothing else but control frames can
+    /// be sent.
+    pub fn is_in_pieces(&self) -> bool {
+        self.pieces.is_some()
     }
 
     fn max_frame(&self) -> usize {
@@ -347,7 +363,7 @@ impl Sender {
     #[inline]
     pub fn react(&mut self, event: &Event) {
         match event {
-            Event::Message(_) | Event::Pong(_) => {}
+            Event::Message(_) | Event::Piece { .. } | Event::Pong(_) => {}
             Event::Ping(payload) => self.answer_ping(payload),
             Event::Close(frame) => {
                 // RFC 6455 §5.5.1: the answer typically echoes the code.
@@ -516,8 +532,10 @@ impl Sender {
         FrameHeader { fin, rsv1, opcode, mask, payload_len: len as u64 }
     }
 
+    /// # Errors
+    /// [`Error::Closed`] if nothing can be sent any more.
     #[inline]
-    fn check_open(&self) -> Result<(), Error> {
+    pub fn check_open(&self) -> Result<(), Error> {
         if self.is_open() { Ok(()) } else { Err(Error::closed()) }
     }
 

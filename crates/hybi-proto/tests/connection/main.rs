@@ -5,6 +5,7 @@ mod closing;
 mod fragmentation;
 mod keepalive;
 mod limits;
+mod pieces;
 mod pings;
 mod sending;
 mod slices;

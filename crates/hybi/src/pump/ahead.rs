@@ -106,6 +106,11 @@ impl Shared {
                 heartbeat.received();
                 receive.chunk = Some(chunk);
             }
+            if receive.receiver.is_in_pieces() {
+                // Pieces wait as octets: whoever asked for them may still want the message whole.
+                heartbeat.received();
+                return;
+            }
             let result = receive.work_off();
             let Some(heartbeat) = &mut receive.heartbeat else { return };
             if receive.receiver.is_paused() {

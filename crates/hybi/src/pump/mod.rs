@@ -84,6 +84,8 @@ struct Send {
     sender: Sender,
     /// Somebody has the write turn.
     turn: bool,
+    /// A message is being sent in pieces: no other can be.
+    in_pieces: bool,
     /// On the list of the batch that is being gathered.
     gathering: bool,
     /// The transport has been shut down for writing.
@@ -138,6 +140,7 @@ impl Shared {
             send: Mutex::new(Send {
                 sender,
                 turn: false,
+                in_pieces: false,
                 gathering: false,
                 shut_down: false,
                 closed: None,

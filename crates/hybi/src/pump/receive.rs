@@ -51,7 +51,7 @@ impl Shared {
             }
         }
         loop {
-            if receive.chunk.is_some() || receive.receiver.is_paused() {
+            if receive.chunk.is_some() || receive.receiver.has_more() {
                 if let Some(result) = receive.work_off().transpose() {
                     return Poll::Ready(self.settle(receive, result).map(Some));
                 }
@@ -75,6 +75,9 @@ impl Shared {
         self: &Arc<Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Result<Option<Message>, Error>> {
+        if let Some(message) = self.message_at_hand() {
+            return Poll::Ready(Ok(Some(message)));
+        }
         loop {
             match ready!(self.poll_event(cx))? {
                 Some(Event::Message(message)) => return Poll::Ready(Ok(Some(message))),
@@ -82,6 +85,26 @@ impl Shared {
                 None => return Poll::Ready(Ok(None)),
             }
         }
+    }
+
+    /// Lets messages come in pieces, or whole again; the rest of one that was begun is dropped then.
+    pub(crate) fn set_in_pieces(&self, on: bool) {
+        lock(&self.receive).receiver.set_in_pieces(on);
+    }
+
+    /// The next message if it has been read already, whole and by itself, and no deadline depends on
+    /// it: what [`poll_event`](Self::poll_event) would give, without its detours.
+    #[inline]
+    fn message_at_hand(&self) -> Option<Message> {
+        let receive = &mut *lock(&self.receive);
+        let (Some(chunk), None) = (&mut receive.chunk, &receive.heartbeat) else { return None };
+        let mut input = chunk.filled();
+        let message = receive.receiver.receive_whole(&mut input)?;
+        match input.len() {
+            0 => receive.chunk = None,
+            left => chunk.keep_last(left),
+        }
+        Some(message)
     }
 
     /// Queues what the protocol answers to an event or an error by itself.
@@ -92,7 +115,7 @@ impl Shared {
         result: Result<Event, hybi_proto::Error>,
     ) -> Result<Event, Error> {
         match result {
-            Ok(event @ (Event::Message(_) | Event::Pong(_))) => {
+            Ok(event @ (Event::Message(_) | Event::Piece { .. } | Event::Pong(_))) => {
                 if let Some(heartbeat) = &mut receive.heartbeat {
                     let now = Instant::now().into_std();
                     match &event {

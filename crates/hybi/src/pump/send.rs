@@ -5,6 +5,7 @@ use crate::batch;
 use crate::close_info::{CloseInfo, ClosedBy};
 use crate::error::Error;
 use crate::sync::MutexGuard;
+use bytes::Bytes;
 use hybi_proto::connection::Sender;
 use hybi_proto::{CloseFrame, Message, PreparedMessage};
 use std::future::poll_fn;
@@ -23,7 +24,11 @@ impl Shared {
         compress: bool,
     ) -> Poll<Result<(), Error>> {
         let len = message.as_ref().map_or(0, Message::len);
-        let mut send = ready!(self.poll_room(cx, len))?;
+        let mut send = lock(&self.send);
+        if !send.gathers(len) {
+            drop(send);
+            send = ready!(self.poll_room(cx, len, false))?;
+        }
         if let Some(message) = message.take() {
             send.sender.send_with(message, compress)?;
         }
@@ -37,13 +42,14 @@ impl Shared {
         cx: &mut Context<'_>,
         len: usize,
     ) -> Poll<Result<(), Error>> {
-        self.poll_room(cx, len).map_ok(drop)
+        self.poll_room(cx, len, false).map_ok(drop)
     }
 
     fn poll_room(
         self: &Arc<Self>,
         cx: &mut Context<'_>,
         len: usize,
+        piece: bool,
     ) -> Poll<Result<MutexGuard<'_, Send>, Error>> {
         let mut send = lock(&self.send);
         // A loop that only sends must let other tasks run now and then; within a batch it is enough
@@ -52,6 +58,11 @@ impl Shared {
             drop(send);
             ready!(tokio::task::coop::poll_proceed(cx)).made_progress();
             send = lock(&self.send);
+        }
+        if send.in_pieces && !piece && send.sender.is_open() {
+            // Whoever sends it makes room when it is complete.
+            send.wait(cx);
+            return Poll::Pending;
         }
         if !send.sender.has_room(len) {
             // What a batch has gathered may make room by being written.
@@ -85,7 +96,7 @@ impl Shared {
         if let Err(error) = send.check() {
             return Err(TrySendError::Failed(error));
         }
-        if !send.sender.has_room(message.len()) {
+        if send.in_pieces || !send.sender.has_room(message.len()) {
             return Err(TrySendError::Full(message));
         }
         send.sender.send(message).map_err(|error| TrySendError::Failed(error.into()))?;
@@ -102,7 +113,7 @@ impl Shared {
         if let Err(error) = send.check() {
             return Err(TrySendError::Failed(error));
         }
-        if !send.sender.has_room(message.message().len()) {
+        if send.in_pieces || !send.sender.has_room(message.message().len()) {
             return Err(TrySendError::Full(message.message().clone()));
         }
         send.sender.send_prepared(message).map_err(|error| TrySendError::Failed(error.into()))?;
@@ -117,16 +128,54 @@ impl Shared {
         message: &mut Option<Message>,
     ) -> Poll<Result<(), Error>> {
         let len = message.as_ref().map_or(0, Message::len);
-        let mut send = ready!(self.poll_room(cx, len))?;
+        let mut send = ready!(self.poll_room(cx, len, false))?;
         if let Some(message) = message.take() {
             send.sender.send(message)?;
         }
         Poll::Ready(Ok(()))
     }
 
+    /// Keeps other messages back until [`end_pieces`](Self::end_pieces), as soon as nobody else does.
+    pub(crate) fn poll_begin_pieces(
+        self: &Arc<Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(), Error>> {
+        let mut send = lock(&self.send);
+        send.check()?;
+        send.sender.check_open()?;
+        if send.in_pieces {
+            send.wait(cx);
+            return Poll::Pending;
+        }
+        send.in_pieces = true;
+        Poll::Ready(Ok(()))
+    }
+
+    /// Queues the next piece of a message as soon as there is room for `len` octets.
+    pub(crate) fn poll_send_piece(
+        self: &Arc<Self>,
+        cx: &mut Context<'_>,
+        text: bool,
+        len: usize,
+        piece: impl FnOnce() -> Bytes,
+        last: bool,
+    ) -> Poll<Result<(), Error>> {
+        let mut send = ready!(self.poll_room(cx, len, true))?;
+        send.sender.send_piece(text, piece(), last)?;
+        self.queued(send);
+        Poll::Ready(Ok(()))
+    }
+
+    /// Lets other messages go again.
+    pub(crate) fn end_pieces(&self) {
+        let mut send = lock(&self.send);
+        send.in_pieces = false;
+        send.wake_waiting();
+    }
+
     /// Queues a ping as soon as there is room for it.
     pub(crate) async fn ping(self: &Arc<Self>, payload: &[u8]) -> Result<(), Error> {
-        poll_fn(|cx| self.poll_ready(cx, payload.len())).await?;
+        poll_fn(|cx| self.poll_room(cx, payload.len(), true).map_ok(drop)).await?;
         self.queue(|sender| sender.ping(payload))
     }
 
@@ -189,6 +238,20 @@ impl Shared {
             return;
         }
         self.write_locked(send);
+    }
+}
+
+impl Send {
+    /// True if `len` octets more need nothing but to be queued: what [`Shared::poll_room`] finds out
+    /// in the ordinary case.
+    #[inline]
+    fn gathers(&self, len: usize) -> bool {
+        let gathered = self.sender.buffered() + len;
+        gathered < GATHER
+            && batch::is_active()
+            && self.sender.has_room(len)
+            && self.trouble.is_none()
+            && !self.in_pieces
     }
 }
 

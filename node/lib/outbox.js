@@ -1,0 +1,214 @@
+'use strict';
+
+// What a sender has framed and the socket has not been given yet.
+
+const { AsyncResource } = require('async_hooks');
+
+const batch = require('./batch');
+const { FastBuffer } = require('./buffers');
+
+/** Frames are written into memory that all outboxes share, taken in pieces of this size. */
+const ARENA = 32 * 1024;
+
+/** A larger frame is not copied, but given to the socket with all before it. */
+const LARGEST = 16 * 1024;
+
+/** So much is gathered at most. */
+const MOST = 64 * 1024;
+
+const kOutbox = Symbol('outbox');
+
+let arena = null;
+let top = ARENA;
+
+class Outbox {
+  /** @param {import('stream').Duplex} socket where it all goes */
+  constructor(socket) {
+    this._socket = socket;
+    /** How many bytes are gathered. */
+    this.length = 0;
+    /** Where the room begins that `reserve` has made. */
+    this.at = 0;
+
+    // The last part of what is gathered, which grows as long as nobody else writes behind it, and
+    // the parts before.
+    this._memory = null;
+    this._from = 0;
+    this._to = 0;
+    this._parts = null;
+    this._callbacks = null;
+
+    this._tick = -1;
+    this._enlisted = false;
+    comeBefore(this, socket);
+  }
+
+  /**
+   * Makes room for a frame of at most `LARGEST` bytes; `commit` must follow.
+   *
+   * @param {number} length
+   * @returns {Buffer} the memory to write it into, from `this.at` on
+   */
+  reserve(length) {
+    if (ARENA - top < length) {
+      arena = Buffer.allocUnsafeSlow(ARENA);
+      top = 0;
+    }
+    if (this._memory !== arena || this._to !== top) {
+      if (this._memory !== null) this._closePart();
+      this._memory = arena;
+      this._from = top;
+    }
+    this.at = top;
+    top += length;
+    this._to = top;
+    this.length += length;
+    return arena;
+  }
+
+  _closePart() {
+    if (this._parts === null) this._parts = [];
+    this._parts.push(this._lastPart());
+  }
+
+  _lastPart() {
+    const memory = this._memory;
+    return new FastBuffer(memory.buffer, memory.byteOffset + this._from, this._to - this._from);
+  }
+
+  /**
+   * The frame is complete: it leaves now, or with those that follow.
+   *
+   * @param {Function} [cb] called when it has been written
+   */
+  commit(cb) {
+    if (batch.isGathering() || this._tick === batch.currentTick()) {
+      if (cb !== undefined) this._notify(new Callback(cb));
+      if (this.length >= MOST) {
+        this.flush();
+      } else if (!this._enlisted) {
+        this._enlisted = true;
+        batch.enlist(this);
+      }
+      return;
+    }
+    this._tick = batch.currentTick();
+    if (cb === undefined || this._callbacks === null) {
+      this.flush(cb);
+      return;
+    }
+    this._notify(new Callback(cb));
+    this.flush();
+  }
+
+  _notify(callback) {
+    if (this._callbacks === null) this._callbacks = [callback];
+    else this._callbacks.push(callback);
+  }
+
+  /**
+   * Writes buffers at once, behind what is gathered.
+   *
+   * @param {Buffer[]} list
+   * @param {Function} [cb]
+   */
+  writeThrough(list, cb) {
+    this._tick = batch.currentTick();
+    if (list.length === 1 && this.length === 0) {
+      this._socket.write(list[0], cb);
+      return;
+    }
+    this._socket.cork();
+    this.flush();
+    for (let i = 0; i < list.length - 1; i++) this._socket.write(list[i]);
+    this._socket.write(list[list.length - 1], cb);
+    this._socket.uncork();
+  }
+
+  /**
+   * Writes what is gathered.
+   *
+   * @param {Function} [cb] called when it has been written, in place of gathered callbacks
+   */
+  flush(cb) {
+    this._enlisted = false;
+    if (this.length === 0) return;
+
+    const socket = this._socket;
+    const parts = this._parts;
+    const last = this._lastPart();
+    const callbacks = this._callbacks;
+    if (callbacks !== null) cb = (error) => callAll(callbacks, 0, error);
+    this.length = 0;
+    this._memory = null;
+    this._parts = null;
+    this._callbacks = null;
+
+    if (parts === null) {
+      socket.write(last, cb);
+      return;
+    }
+    socket.cork();
+    for (const part of parts) socket.write(part);
+    socket.write(last, cb);
+    socket.uncork();
+  }
+}
+
+/** A callback that is called later, in the asynchronous context in which it was given. */
+class Callback extends AsyncResource {
+  constructor(cb) {
+    super('WebSocket.send');
+    this._cb = cb;
+  }
+
+  call(error) {
+    this.runInAsyncScope(this._cb, undefined, error);
+  }
+}
+
+/** Calls all, even if one throws. */
+function callAll(callbacks, i, error) {
+  try {
+    while (i < callbacks.length) callbacks[i++].call(error);
+  } finally {
+    if (i < callbacks.length) process.nextTick(callAll, callbacks, i, error);
+  }
+}
+
+/**
+ * Whatever is done to the socket itself comes after what has been sent. Who has the socket from elsewhere
+ * (`request.socket`) does not know that something waits here.
+ */
+function comeBefore(outbox, socket) {
+  socket[kOutbox] = outbox;
+  for (const method of Object.keys(GUARDS)) {
+    // A method that somebody has put there stays in use.
+    socket[method] = Object.hasOwn(socket, method) ? guard(socket[method]) : GUARDS[method];
+  }
+}
+
+function guard(method) {
+  return function (...args) {
+    this[kOutbox].flush();
+    return method.apply(this, args);
+  };
+}
+
+/** The same for the methods of the class, without a closure for each connection. */
+const GUARDS = {
+  write(...args) {
+    this[kOutbox].flush();
+    return Object.getPrototypeOf(this).write.apply(this, args);
+  },
+  end(...args) {
+    this[kOutbox].flush();
+    return Object.getPrototypeOf(this).end.apply(this, args);
+  },
+  destroy(...args) {
+    this[kOutbox].flush();
+    return Object.getPrototypeOf(this).destroy.apply(this, args);
+  }
+};
+
+module.exports = { LARGEST, Outbox };
