@@ -13,7 +13,7 @@ use tokio::task::JoinHandle;
 pub enum Fault {
     /// Both sides see the end of the stream.
     Cut,
-    /// Both sides see a RST.
+    /// The receiver of this direction sees a RST, the other side the end or a RST.
     Reset,
     /// Nothing passes any more in this direction, and nobody is told.
     Stall,
@@ -111,7 +111,12 @@ async fn carry(
     // Nobody may be interested in when it strikes.
     let _ = strike.send(());
     match fault {
-        Fault::Cut | Fault::Reset => honest.abort(),
+        Fault::Cut => honest.abort(),
+        Fault::Reset => {
+            // Dropping this half would end the stream before the RST.
+            to.forget();
+            honest.abort();
+        }
         Fault::Stall => std::future::pending().await,
         Fault::HalfClose => {
             to.shutdown().await?;
