@@ -8,6 +8,7 @@ use crate::features;
 use crate::fuzz;
 use crate::interop;
 use crate::linear;
+use crate::npm_package;
 use crate::rules;
 use crate::shell::{self, Verdict};
 use crate::sound;
@@ -42,7 +43,9 @@ const STEPS: &[Step] = &[
     Step { name: "features of hybi", quick: false, run: |_| features::step() },
     Step { name: "linear parsing", quick: false, run: |_| linear::step() },
     Step { name: "loom", quick: false, run: |_| sound::loom_step() },
+    Step { name: "npm package", quick: true, run: |_| npm_package::step() },
     Step { name: "conformance", quick: true, run: conformance::step },
+    Step { name: "conformance, npm package", quick: true, run: conformance::npm_step },
     Step { name: "interop", quick: false, run: |_| interop::step() },
 ];
 
