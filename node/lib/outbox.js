@@ -2,6 +2,8 @@
 
 // What a sender has framed and the socket has not been given yet.
 
+const { AsyncResource } = require('async_hooks');
+
 const batch = require('./batch');
 const { FastBuffer } = require('./buffers');
 
@@ -13,6 +15,8 @@ const LARGEST = 16 * 1024;
 
 /** So much is gathered at most. */
 const MOST = 64 * 1024;
+
+const kOutbox = Symbol('outbox');
 
 let arena = null;
 let top = ARENA;
@@ -36,6 +40,7 @@ class Outbox {
 
     this._tick = -1;
     this._enlisted = false;
+    comeBefore(this, socket);
   }
 
   /**
@@ -77,9 +82,8 @@ class Outbox {
    * @param {Function} [cb] called when it has been written
    */
   commit(cb) {
-    if (cb !== undefined) this._notify(cb);
-
     if (batch.isGathering() || this._tick === batch.currentTick()) {
+      if (cb !== undefined) this._notify(new Callback(cb));
       if (this.length >= MOST) {
         this.flush();
       } else if (!this._enlisted) {
@@ -89,14 +93,17 @@ class Outbox {
       return;
     }
     this._tick = batch.currentTick();
+    if (cb === undefined || this._callbacks === null) {
+      this.flush(cb);
+      return;
+    }
+    this._notify(new Callback(cb));
     this.flush();
   }
 
-  /** Of several callbacks one is a list, so that one alone needs none. */
-  _notify(cb) {
-    if (this._callbacks === null) this._callbacks = cb;
-    else if (Array.isArray(this._callbacks)) this._callbacks.push(cb);
-    else this._callbacks = [this._callbacks, cb];
+  _notify(callback) {
+    if (this._callbacks === null) this._callbacks = [callback];
+    else this._callbacks.push(callback);
   }
 
   /**
@@ -118,8 +125,12 @@ class Outbox {
     this._socket.uncork();
   }
 
-  /** Writes what is gathered. */
-  flush() {
+  /**
+   * Writes what is gathered.
+   *
+   * @param {Function} [cb] called when it has been written, in place of gathered callbacks
+   */
+  flush(cb) {
     this._enlisted = false;
     if (this.length === 0) return;
 
@@ -127,30 +138,77 @@ class Outbox {
     const parts = this._parts;
     const last = this._lastPart();
     const callbacks = this._callbacks;
-    const cb = Array.isArray(callbacks) ? (error) => callAll(callbacks, 0, error) : callbacks;
+    if (callbacks !== null) cb = (error) => callAll(callbacks, 0, error);
     this.length = 0;
     this._memory = null;
     this._parts = null;
     this._callbacks = null;
 
     if (parts === null) {
-      socket.write(last, cb ?? undefined);
+      socket.write(last, cb);
       return;
     }
     socket.cork();
     for (const part of parts) socket.write(part);
-    socket.write(last, cb ?? undefined);
+    socket.write(last, cb);
     socket.uncork();
+  }
+}
+
+/** A callback that is called later, in the asynchronous context in which it was given. */
+class Callback extends AsyncResource {
+  constructor(cb) {
+    super('WebSocket.send');
+    this._cb = cb;
+  }
+
+  call(error) {
+    this.runInAsyncScope(this._cb, undefined, error);
   }
 }
 
 /** Calls all, even if one throws. */
 function callAll(callbacks, i, error) {
   try {
-    while (i < callbacks.length) callbacks[i++](error);
+    while (i < callbacks.length) callbacks[i++].call(error);
   } finally {
-    if (i < callbacks.length) callAll(callbacks, i, error);
+    if (i < callbacks.length) process.nextTick(callAll, callbacks, i, error);
   }
 }
+
+/**
+ * Whatever is done to the socket itself comes after what has been sent. Who has the socket from elsewhere
+ * (`request.socket`) does not know that something waits here.
+ */
+function comeBefore(outbox, socket) {
+  socket[kOutbox] = outbox;
+  for (const method of Object.keys(GUARDS)) {
+    // A method that somebody has put there stays in use.
+    socket[method] = Object.hasOwn(socket, method) ? guard(socket[method]) : GUARDS[method];
+  }
+}
+
+function guard(method) {
+  return function (...args) {
+    this[kOutbox].flush();
+    return method.apply(this, args);
+  };
+}
+
+/** The same for the methods of the class, without a closure for each connection. */
+const GUARDS = {
+  write(...args) {
+    this[kOutbox].flush();
+    return Object.getPrototypeOf(this).write.apply(this, args);
+  },
+  end(...args) {
+    this[kOutbox].flush();
+    return Object.getPrototypeOf(this).end.apply(this, args);
+  },
+  destroy(...args) {
+    this[kOutbox].flush();
+    return Object.getPrototypeOf(this).destroy.apply(this, args);
+  }
+};
 
 module.exports = { LARGEST, Outbox };

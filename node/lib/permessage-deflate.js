@@ -13,9 +13,9 @@ const Limiter = require('./limiter');
 const { ZlibDeflate, ZlibInflate } = require('./zlib-contexts');
 
 /** From this length on (octets of input) the thread pool pays. */
-const POOL_FROM = 16 * 1024;
+const POOL_FROM = 32 * 1024;
 /** The same for what is inflated, which may grow a thousandfold: a short input is no short work. */
-const INFLATE_POOL_FROM = 4 * 1024;
+const INFLATE_POOL_FROM = 8 * 1024;
 
 /** Options of zlib that native contexts have too, or that make no difference to what is sent. */
 const NATIVE_OPTIONS = new Set(['chunkSize', 'level', 'memLevel', 'windowBits']);

@@ -220,6 +220,16 @@ class Sender {
     return true;
   }
 
+  /**
+   * Writes a frame that `Sender.frame` has made, at once, whatever waits here for compression.
+   *
+   * @param {Buffer[]} list
+   * @param {Function} [cb]
+   */
+  sendFrame(list, cb) {
+    this._outbox.writeThrough(list, cb);
+  }
+
   /** Gives the socket what has been gathered, so that what is done to it comes after. */
   flush() {
     this._outbox.flush();

@@ -4,6 +4,7 @@
 
 mod conformance;
 mod errors;
+mod features;
 mod interop;
 mod linear;
 mod rules;

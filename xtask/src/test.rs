@@ -4,6 +4,7 @@
 
 use crate::conformance::{self, Extent};
 use crate::errors;
+use crate::features;
 use crate::interop;
 use crate::linear;
 use crate::rules;
@@ -36,6 +37,7 @@ const STEPS: &[Step] = &[
         run: |_| errors::check().map(|()| Verdict::Passed),
     },
     Step { name: "rules", quick: true, run: |_| rules::check().map(|()| Verdict::Passed) },
+    Step { name: "features of hybi", quick: false, run: |_| features::step() },
     Step { name: "linear parsing", quick: false, run: |_| linear::step() },
     Step { name: "loom", quick: false, run: |_| sound::loom_step() },
     Step { name: "conformance", quick: true, run: conformance::step },

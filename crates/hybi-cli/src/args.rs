@@ -2,6 +2,7 @@
 
 use clap::{Parser, Subcommand};
 use http::{HeaderName, HeaderValue};
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// A WebSocket server and client for the terminal.
@@ -35,6 +36,18 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_parser = path)]
     pub(crate) path: Option<String>,
 
+    /// Serve wss:// with this certificate (PEM, followed by those that signed it)
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    pub(crate) tls_cert: Option<PathBuf>,
+
+    /// The private key of --tls-cert (PEM)
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    pub(crate) tls_key: Option<PathBuf>,
+
+    /// Compress messages with clients that offer it
+    #[arg(long)]
+    pub(crate) compress: bool,
+
     /// Do not report connections on standard error
     #[arg(long, short)]
     pub(crate) quiet: bool,
@@ -62,7 +75,7 @@ Examples:
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct ConnectArgs {
-    /// Where to connect to: ws://HOST[:PORT]/PATH, or ws+unix:/PATH/TO.SOCK:/PATH
+    /// Where to connect to: ws://HOST[:PORT]/PATH, wss://HOST[:PORT]/PATH, or ws+unix:/PATH/TO.SOCK:/PATH
     pub(crate) url: String,
 
     /// Add a header to the request; may be repeated
@@ -77,8 +90,37 @@ pub(crate) struct ConnectArgs {
     #[arg(long)]
     pub(crate) origin: Option<String>,
 
-    /// Do not offer to compress messages
+    /// Log in with Basic authentication, as user info in the URL does
+    #[arg(long, value_name = "USER:PASSWORD")]
+    pub(crate) auth: Option<String>,
+
+    /// Connect through this proxy: http://, socks5:// or socks5h://[USER:PASSWORD@]HOST:PORT
+    /// ("none": not through the one of the environment) [default: HTTPS_PROXY, HTTP_PROXY, ALL_PROXY]
+    #[arg(long, value_name = "URL")]
+    pub(crate) proxy: Option<String>,
+
+    /// Trust the authority in this file (PEM) too; may be repeated
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ca: Vec<PathBuf>,
+
+    /// Show the server this certificate (PEM, followed by those that signed it)
+    #[arg(long, value_name = "FILE")]
+    pub(crate) cert: Option<PathBuf>,
+
+    /// The private key of --cert (PEM) [default: in the file of --cert]
+    #[arg(long, value_name = "FILE", requires = "cert")]
+    pub(crate) key: Option<PathBuf>,
+
+    /// Accept any certificate of the server: anybody on the way can read and change everything
     #[arg(long)]
+    pub(crate) insecure: bool,
+
+    /// Offer to compress messages (the default)
+    #[arg(long, overrides_with = "no_compress")]
+    pub(crate) compress: bool,
+
+    /// Do not offer to compress messages
+    #[arg(long, overrides_with = "compress")]
     pub(crate) no_compress: bool,
 
     /// Ping the server this often; give it up if it does not answer for 20 seconds
@@ -103,7 +145,7 @@ pub(crate) struct ConnectArgs {
     #[arg(long, value_name = "SECONDS", value_parser = wait)]
     pub(crate) wait: Option<Wait>,
 
-    /// Show the opening handshake
+    /// Show the opening handshake, and what TLS has agreed on
     #[arg(long, short)]
     pub(crate) verbose: bool,
 }

@@ -4,21 +4,19 @@
 //! [`terminal`](crate::terminal); how the connection ends is the same for both.
 
 use crate::args::{ConnectArgs, Wait};
+use crate::client::{client, show_request, show_response};
 use crate::failure::Failure;
 use crate::signals::Signals;
 use crate::{pipe, render, terminal};
-use hybi::{Client, CloseCode, CloseFrame, Event, Message, Options, Reader, WebSocket, Writer};
+use hybi::{CloseCode, CloseFrame, Event, Message, WebSocket, Writer};
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
-use tokio::time::{Instant, Interval, MissedTickBehavior};
 
 /// How long `--exec` waits for its answers.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long the server may take to answer a ping.
-const PING_TIMEOUT: Duration = Duration::from_secs(20);
 /// How long an orderly end is tried for when nobody reads the output any more.
 const QUIET_END: Duration = Duration::from_secs(1);
 /// How many lines are read ahead of what has been sent.
@@ -29,7 +27,7 @@ pub(crate) async fn run(args: ConnectArgs) -> Result<(), Failure> {
     if args.verbose {
         show_request(&args);
     }
-    let connected = client(&args).connect_with_response(&args.url).await;
+    let connected = client(&args)?.connect_with_response(&args.url).await;
     let (ws, response) = connected.map_err(|error| {
         if let (true, Some(response)) = (args.verbose, error.response()) {
             show_response(response);
@@ -69,46 +67,6 @@ pub(crate) async fn run(args: ConnectArgs) -> Result<(), Failure> {
 /// The message for a line of text.
 pub(crate) fn message(text: String, binary: bool) -> Message {
     if binary { Message::binary(text.into_bytes()) } else { Message::text(text) }
-}
-
-/// The client that was asked for.
-fn client(args: &ConnectArgs) -> Client {
-    let mut options = Options::new();
-    if args.no_compress {
-        options = options.no_compression();
-    }
-    let mut client = Client::new().options(options);
-    for (name, value) in &args.headers {
-        client = client.header(name.clone(), value.clone());
-    }
-    for name in &args.subprotocols {
-        client = client.subprotocol(name);
-    }
-    if let Some(origin) = &args.origin {
-        client = client.origin(origin);
-    }
-    client
-}
-
-fn show_request(args: &ConnectArgs) {
-    render::note(&format!("connecting to {}", render::url(&args.url)));
-    if let Some(origin) = &args.origin {
-        render::note(&format!("> origin: {origin}"));
-    }
-    if !args.subprotocols.is_empty() {
-        render::note(&format!("> sec-websocket-protocol: {}", args.subprotocols.join(", ")));
-    }
-    for (name, value) in &args.headers {
-        render::note(&format!("> {name}: {}", String::from_utf8_lossy(value.as_bytes())));
-    }
-}
-
-fn show_response<B>(response: &http::Response<B>) {
-    render::note(&format!("< {:?} {}", response.version(), response.status()));
-    for (name, value) in response.headers() {
-        let value = String::from_utf8_lossy(value.as_bytes());
-        render::note(&format!("< {name}: {}", render::visible(&value)));
-    }
 }
 
 /// Where what comes is shown.
@@ -158,7 +116,7 @@ async fn converse(
     items: mpsc::Receiver<Result<Message, Failure>>,
     mut screen: impl Screen,
 ) -> Result<(), Failure> {
-    let (reader, writer) = ws.split();
+    let writer = ws.writer();
     let shared = Arc::new(Shared::default());
     let (count, answers) = watch::channel(0);
     let finish = match args.wait {
@@ -170,12 +128,12 @@ async fn converse(
     // A task of its own, so that it goes on while standard output is not being read.
     let sending = tokio::spawn(hybi::batch(send(writer.clone(), items, finish, shared.clone())));
     let mut receiving = Receiving {
-        reader,
+        ws,
         writer,
         shared: shared.clone(),
         count,
-        pings: Pings::new(args.ping),
         signals,
+        pings: args.ping.is_some(),
         show_control: args.show_control,
     };
     let ending = receiving.run(&mut screen).await;
@@ -286,15 +244,16 @@ impl Finish {
     }
 }
 
-/// The receiving side, which also minds pings and signals.
+/// The receiving side, which also minds signals.
 struct Receiving {
-    reader: Reader,
+    ws: WebSocket,
     writer: Writer,
     shared: Arc<Shared>,
     /// The messages received so far.
     count: watch::Sender<usize>,
-    pings: Pings,
     signals: Signals,
+    /// `--ping`: the pongs that come answer pings of ours.
+    pings: bool,
     show_control: bool,
 }
 
@@ -312,13 +271,7 @@ impl Receiving {
                     }
                     self.close();
                 }
-                () = self.pings.due() => {
-                    if let Err(failure) = self.pings.send(&self.writer) {
-                        self.writer.terminate();
-                        return Ending::Failed(failure);
-                    }
-                }
-                event = self.reader.next_event() => match event {
+                event = self.ws.next_event() => match event {
                     Ok(Some(Event::Close(received))) => {
                         let by_us = self.shared.closing.load(Ordering::Acquire);
                         if self.show_control {
@@ -360,7 +313,6 @@ impl Receiving {
     }
 
     fn show(&mut self, event: Event, screen: &mut impl Screen) -> io::Result<()> {
-        self.pings.alive();
         match event {
             Event::Message(message) => {
                 screen.message(&message)?;
@@ -369,15 +321,12 @@ impl Receiving {
             Event::Ping(payload) if self.show_control => {
                 screen.notice(&format!("< ping, {}", render::octets(&payload)));
             }
-            Event::Pong(payload) => {
-                let round_trip = self.pings.answered(&payload);
-                if self.show_control {
-                    let mut text = format!("< pong, {}", render::octets(&payload));
-                    if let Some(round_trip) = round_trip {
-                        text = format!("{text}, after {}", render::milliseconds(round_trip));
-                    }
-                    screen.notice(&text);
+            Event::Pong(payload) if self.show_control => {
+                let mut text = format!("< pong, {}", render::octets(&payload));
+                if let Some(round_trip) = self.ws.round_trip().filter(|_| self.pings) {
+                    text = format!("{text}, after {}", render::milliseconds(round_trip));
                 }
+                screen.notice(&text);
             }
             _ => {}
         }
@@ -394,7 +343,7 @@ impl Receiving {
     async fn unwritable(&mut self, error: io::Error) -> Ending {
         self.shared.closing.store(true, Ordering::Release);
         self.close();
-        let end = async { while let Ok(Some(_)) = self.reader.next_event().await {} };
+        let end = async { while let Ok(Some(_)) = self.ws.next_event().await {} };
         if tokio::time::timeout(QUIET_END, end).await.is_err() {
             self.writer.terminate();
         }
@@ -402,71 +351,5 @@ impl Receiving {
             return Ending::Unread;
         }
         Ending::Failed(Failure::broken(format!("cannot write to standard output: {error}")))
-    }
-}
-
-/// The pings of `--ping`.
-struct Pings {
-    interval: Option<Interval>,
-    number: u32,
-    /// When the latest ping was sent, until its pong comes.
-    sent: Option<Instant>,
-    /// Since when nothing has come although a ping waits for its pong.
-    silent_since: Option<Instant>,
-}
-
-impl Pings {
-    fn new(every: Option<Duration>) -> Self {
-        let interval = every.and_then(|every| {
-            // A time that is beyond the clock never comes.
-            let first = Instant::now().checked_add(every)?;
-            let mut interval = tokio::time::interval_at(first, every);
-            interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
-            Some(interval)
-        });
-        Pings { interval, number: 0, sent: None, silent_since: None }
-    }
-
-    /// Waits until [`send`](Self::send) is due.
-    async fn due(&mut self) {
-        let Some(interval) = &mut self.interval else { return std::future::pending().await };
-        let Some(since) = self.silent_since else {
-            interval.tick().await;
-            return;
-        };
-        tokio::select! {
-            _ = interval.tick() => {}
-            () = tokio::time::sleep_until(since + PING_TIMEOUT) => {}
-        }
-    }
-
-    fn send(&mut self, writer: &Writer) -> Result<(), Failure> {
-        let now = Instant::now();
-        if self.silent_since.is_some_and(|since| now - since >= PING_TIMEOUT) {
-            return Err(Failure::broken(format!(
-                "the server has not answered a ping for {}",
-                render::seconds(PING_TIMEOUT)
-            )));
-        }
-        self.silent_since.get_or_insert(now);
-        self.number = self.number.wrapping_add(1);
-        self.sent = Some(now);
-        let (writer, payload) = (writer.clone(), self.number.to_be_bytes());
-        // Not awaited: a server that does not read would keep us from reading.
-        tokio::spawn(async move { writer.ping(payload).await });
-        Ok(())
-    }
-
-    /// Something has come.
-    fn alive(&mut self) {
-        self.silent_since = None;
-    }
-
-    /// A pong has come: how long it took, if it answers the latest ping.
-    fn answered(&mut self, payload: &[u8]) -> Option<Duration> {
-        if payload != self.number.to_be_bytes() {
-            return None;
-        }
-        self.sent.take().map(|sent| sent.elapsed())
     }
 }

@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 mod args;
+mod client;
 mod connect;
 mod failure;
 mod pipe;

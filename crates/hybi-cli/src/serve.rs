@@ -7,7 +7,10 @@ use crate::render;
 use crate::signals::Signals;
 use http::{HeaderValue, Method, Response, StatusCode, header};
 use hybi::server::Request;
-use hybi::{CloseCode, Event, Message, PreparedMessage, Server, TrySendError, WebSocket, Writer};
+use hybi::{
+    CloseCode, DeflateOptions, Event, Message, Options, PreparedMessage, Server, TrySendError,
+    WebSocket, Writer,
+};
 use std::collections::HashMap;
 use std::io::{self, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -37,6 +40,13 @@ pub(crate) async fn run(args: ServeArgs) -> Result<(), Failure> {
 
     if let Some(path) = &args.path {
         server = server.path(path);
+    }
+    if let (Some(certificate), Some(key)) = (&args.tls_cert, &args.tls_key) {
+        let secured = server.tls_files(certificate, key);
+        server = secured.map_err(|error| Failure::usage(plain(&error)))?;
+    }
+    if args.compress {
+        server = server.options(Options::new().compression(DeflateOptions::new()));
     }
     let told = room.clone();
     let server = server
@@ -85,6 +95,7 @@ fn cannot_listen(listen: &str, error: &io::Error) -> Failure {
 fn announce(address: SocketAddr, args: &ServeArgs) {
     let kind = if args.broadcast { "broadcast" } else { "echo" };
     let path = args.path.as_deref().unwrap_or("/");
+    let secure = if args.tls_cert.is_some() { "s" } else { "" };
     // Nobody can connect to 0.0.0.0 or [::]; on this machine, loopback is meant.
     let here = match address.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => (Ipv4Addr::LOCALHOST, address.port()).into(),
@@ -94,7 +105,7 @@ fn announce(address: SocketAddr, args: &ServeArgs) {
     // That nobody reads it is no reason not to serve.
     let _ = writeln!(
         io::stdout(),
-        "hybi: {kind} server on ws://{here}{path} (try it at http://{here}/; Ctrl-C ends it)"
+        "hybi: {kind} server on ws{secure}://{here}{path} (try it at http{secure}://{here}/; Ctrl-C ends it)"
     );
     if !address.ip().is_loopback() && !args.quiet {
         render::note(&format!("listening on {address}: other machines may be able to connect"));

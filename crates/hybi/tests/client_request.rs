@@ -6,6 +6,7 @@ use common::scripted::{Scripted, header, read_head, switching};
 use common::{assert_echoes, echo};
 use hybi::client::Version;
 use hybi::{Client, Error, ErrorCode};
+use std::future::Future;
 use std::time::Duration;
 use tokio::io::AsyncWriteExt;
 
@@ -116,6 +117,68 @@ async fn a_header_that_cannot_be_sent_is_an_error_and_not_a_panic() {
         assert!(matches!(error, Error::Usage(_)), "{error:?}");
         assert!(error.to_string().starts_with(expected), "{error}");
     }
+}
+
+/// A listener that notices whoever comes.
+async fn untouched(client: Client, scheme: &str) -> Error {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("{scheme}://{}/", listener.local_addr().unwrap());
+    let error = client.connect(&url).await.unwrap_err();
+    // Loopback: who had connected would be there by now.
+    let mut accept = std::pin::pin!(listener.accept());
+    let came =
+        std::future::poll_fn(|cx| std::task::Poll::Ready(accept.as_mut().poll(cx).is_ready()));
+    assert!(!came.await, "{error}");
+    error
+}
+
+#[tokio::test]
+async fn wrong_options_are_refused_before_anything_is_dialled() {
+    let wrong = [
+        Client::new().subprotocol("two words"),
+        Client::new().subprotocol("twice").subprotocol("twice"),
+        Client::new().origin("http://a\r\nEvil: yes"),
+        Client::new().header("Upgrade", "h2c"),
+        Client::new().header("Sec-WebSocket-Key", "mine"),
+        Client::new().header("Content-Length", "5"),
+        Client::new().header("no name", "x"),
+        Client::new().header("x", "a\nb"),
+        Client::new().basic_auth("a:b", "c"),
+        Client::new().proxy("ftp://127.0.0.1"),
+        Client::new().on_request(|_, headers| {
+            headers.insert("connection", "close".parse().unwrap());
+            Ok(())
+        }),
+    ];
+    for client in wrong {
+        let error = untouched(client, "ws").await;
+        assert!(matches!(error, Error::Usage(_) | Error::Proxy(_)), "{error:?}");
+    }
+}
+
+#[cfg(feature = "tls")]
+#[tokio::test]
+async fn wrong_tls_settings_are_refused_before_anything_is_dialled() {
+    use hybi::client::{Roots, Tls};
+    let name = Tls::new().server_name("not a name");
+    let error = untouched(Client::new().tls(name), "wss").await;
+    assert!(error.to_string().contains("is no name that a certificate can have"), "{error}");
+    let authority = common::certificates::Authority::new();
+    let (one, other) = (authority.sign(&["a"]), authority.sign(&["b"]));
+    let mixed = Tls::new().roots(Roots::Mozilla).identity(&one.certificate, &other.key).unwrap();
+    let error = untouched(Client::new().tls(mixed), "wss").await;
+    assert!(matches!(error, Error::Tls(_)), "{error:?}");
+}
+
+#[tokio::test]
+async fn an_address_of_ip_version_6_stands_in_brackets() {
+    let Ok(server) = hybi::Server::bind("[::1]:0").await else {
+        eprintln!("this machine has no ::1");
+        return;
+    };
+    let url = format!("ws://[::1]:{}/", server.local_addr().unwrap().port());
+    tokio::spawn(server.serve(echo));
+    assert_echoes(&mut hybi::connect(&url).await.unwrap()).await;
 }
 
 #[tokio::test]

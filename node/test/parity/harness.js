@@ -9,7 +9,7 @@
  *
  * Where a difference is meant it stands, with the reason and our exact log, in known-differences.js.
  *
- * Environment: PARITY_SUBJECT=ws compares `ws` with itself, which shows whether a script is
+ * Environment: PARITY_SUBJECT is what is compared: a path, or `ws` itself, which shows whether a script is
  * deterministic; PARITY_REPEAT=n runs every script n times; PARITY_SHOW=1 prints the logs;
  * PARITY_PATIENCE is how many milliseconds a run may take.
  */
@@ -23,7 +23,7 @@ const known = require('./known-differences');
 
 const ws = require('ws');
 
-const subject = process.env.PARITY_SUBJECT === 'ws' ? ws : require('../..');
+const subject = require(process.env.PARITY_SUBJECT || '../..');
 const repeat = Number(process.env.PARITY_REPEAT || 1);
 
 /** How long one run of a script may take on a busy machine. */
@@ -84,15 +84,15 @@ function register(name, script, pairings) {
 }
 
 function judge(name, pairing, actual, expected) {
-  const difference = known[name];
+  const difference = subject === ws ? undefined : known[name];
 
   if (difference === undefined || !applies(difference, pairing)) {
-    assert.deepStrictEqual(actual, expected, `${pairing} differs from ws`);
+    equal(actual, expected, `${pairing} differs from ws`);
     return;
   }
 
   if (difference.ours) {
-    assert.deepStrictEqual(actual, difference.ours);
+    equal(actual, difference.ours, `${pairing} is not as known-differences.js has it`);
   } else {
     assert.notDeepStrictEqual(
       actual,
@@ -100,6 +100,17 @@ function judge(name, pairing, actual, expected) {
       'the difference is gone: take it out of known-differences.js'
     );
   }
+}
+
+/** Fails with the place where two logs part. */
+function equal(actual, expected, message) {
+  const at = expected.findIndex((line, i) => line !== actual[i]);
+  const from = at === -1 ? expected.length : at;
+
+  if (at === -1 && actual.length === expected.length) return;
+  const excerpt = (lines) => lines.slice(from, from + 6).map((line) => `\n    ${line}`).join('');
+
+  assert.fail(`${message} from line ${from + 1} on\n  expected:${excerpt(expected)}\n  actual:${excerpt(actual)}`);
 }
 
 function applies(difference, pairing) {

@@ -6,6 +6,8 @@
  */
 'use strict';
 
+const isNative = require('../../lib/codec').Inflate !== null;
+
 module.exports = {
   'shape: import gives a default and names': {
     reason: 'The default export of the ES module has the same statics as what require() gives; that of `ws` lacks them.',
@@ -14,5 +16,62 @@ module.exports = {
         'true function function\n' +
         'WebSocket function function'
     ]
-  }
+  },
+
+  // RFC 6455 §5.2: "the minimal number of bytes MUST be used to encode the length".
+  'a length that is not in its shortest form, 16 bits': {
+    reason: 'A longer form than needed is refused; `ws` takes it.',
+    ours: [
+      '["close unmasked 1002 \\"\\""]',
+      'ws: error RangeError: Invalid WebSocket frame: payload length is not in its shortest form [WS_ERR_NON_MINIMAL_LENGTH] (2)',
+      'ws: close 1006 Buffer() (3)'
+    ]
+  },
+  'a length that is not in its shortest form, 64 bits': {
+    reason: 'A longer form than needed is refused; `ws` takes it.',
+    ours: [
+      '["close unmasked 1002 \\"\\""]',
+      'ws: error RangeError: Invalid WebSocket frame: payload length is not in its shortest form [WS_ERR_NON_MINIMAL_LENGTH] (2)',
+      'ws: close 1006 Buffer() (3)'
+    ]
+  },
+
+  // RFC 6455 §8.1, and the Autobahn cases 6.4.*: fail fast.
+  'a fragment that is no UTF-8 before the message is complete': {
+    reason: 'Text is validated while it arrives; `ws` validates it when the message is complete.',
+    ours: [
+      '["close unmasked 1007 \\"\\""]',
+      'ws: error Error: Invalid WebSocket frame: invalid UTF-8 sequence [WS_ERR_INVALID_UTF8] (2)',
+      'ws: close 1006 Buffer() (3)'
+    ]
+  },
+
+  // One write for many messages is most of what makes this package fast.
+  'when the socket gets what is sent in one tick': {
+    reason:
+      'The first message of a tick is written at once, those after it together at the end of the tick, or before ' +
+      'anything else is done to the socket.',
+    ours: ['9', '9', '9', 'next tick 27']
+  },
+
+  ...(isNative && {
+    'server receives compressed data that cannot be inflated': {
+      reason: 'The words for invalid data are zlib\'s, and Rust has its own; the code is the same.',
+      ours: [
+        '["close unmasked 1007 \\"\\""] end',
+        'ws: error Error: invalid compressed data [Z_DATA_ERROR] (2)',
+        'ws: close 1006 Buffer() (3)'
+      ]
+    },
+    'client receives compressed data that cannot be inflated': {
+      reason: 'The same on the other side.',
+      ours: [
+        'client: upgrade 101 (0)',
+        'client: open (1)',
+        'client: error Error: invalid compressed data [Z_DATA_ERROR] (2)',
+        'client: close 1006 Buffer() (3)',
+        'server: ["close masked 1007 \\"\\""] end'
+      ]
+    }
+  })
 };

@@ -395,3 +395,110 @@ behaviour('after close() the frame is on its way in the same tick', async (t) =>
   ws._socket.destroySoon();
   t.log(await peer.describeFrames(), closing(1000, 'x').length);
 });
+
+for (const how of ['end', 'destroySoon', 'destroy']) {
+  behaviour(`what was sent in the same tick leaves before ${how}() of the socket, which is not asked of the WebSocket`, async (t) => {
+    const { ws, peer, req } = await t.scripted();
+
+    t.observe(ws, 'ws');
+    ws.send('1');
+    ws.send('2');
+    ws.ping('3');
+    req.socket[how]();
+    t.log(await peer.describeFrames());
+    await t.until(() => ws.readyState === 3);
+  });
+}
+
+behaviour('writes to the socket that is not asked of the WebSocket keep their place', async (t) => {
+  const { ws, peer, req } = await t.scripted();
+
+  ws.send('1');
+  ws.send('2');
+  req.socket.write(Buffer.from([0x81, 1, 0x33]));
+  ws.send('4');
+  req.socket.write(Buffer.from([0x81, 1, 0x35]));
+  ws.close();
+  t.log(await peer.describeFrames(6));
+});
+
+behaviour('a frame made by Sender.frame is sent with sendFrame, in order', async (t) => {
+  const { ws, peer } = await t.scripted();
+  const frame = (text) => t.impl.Sender.frame(Buffer.from(text), { readOnly: false, mask: false, rsv1: false, opcode: 1, fin: true });
+
+  ws.send('1');
+  ws._sender.sendFrame(frame('2'), (err) => t.log('callback', err));
+  ws.send('3');
+  ws._sender.sendFrame(frame('4'));
+  ws.close();
+  t.log(await peer.describeFrames(5));
+});
+
+behaviour('AsyncLocalStorage: callbacks of send run in the context of their send', async (t) => {
+  const { AsyncLocalStorage } = require('node:async_hooks');
+  const storage = new AsyncLocalStorage();
+  const { ws } = await t.scripted();
+
+  await new Promise((resolve) => {
+    let left = 4;
+
+    for (let i = 0; i < 4; i++) {
+      storage.run(i, () => {
+        ws.send(`message ${i}`, () => {
+          t.log(i, storage.getStore());
+          if (--left === 0) resolve();
+        });
+      });
+    }
+  });
+});
+
+behaviour('AsyncLocalStorage: the context of the connection in its listeners', async (t) => {
+  const { AsyncLocalStorage } = require('node:async_hooks');
+  const storage = new AsyncLocalStorage();
+  const wss = await t.serve();
+  const ws = storage.run('client', () => t.connect(wss.port));
+  const [peer] = await t.event(wss, 'connection');
+
+  peer.send('x');
+  peer.ping('y');
+  peer.close();
+  for (const name of ['open', 'message', 'ping', 'close']) ws.on(name, () => t.log(name, storage.getStore()));
+  await t.event(ws, 'close');
+});
+
+behaviour('an exception in the callback of send does not hinder the others', async (t) => {
+  const { ws } = await t.scripted();
+  const listeners = process.listeners('uncaughtException');
+
+  process.removeAllListeners('uncaughtException');
+  process.on('uncaughtException', (err) => t.log('uncaught', err));
+  t.after(() => {
+    process.removeAllListeners('uncaughtException');
+    for (const listener of listeners) process.on('uncaughtException', listener);
+  });
+  await new Promise((resolve) => {
+    ws.send('a', () => {
+      throw new Error('a');
+    });
+    ws.send('b', () => {
+      throw new Error('b');
+    });
+    ws.send('c', () => {
+      t.log('c');
+      resolve();
+    });
+  });
+});
+
+behaviour('when the socket gets what is sent in one tick', async (t) => {
+  const { ws, req } = await t.scripted();
+  const before = req.socket.bytesWritten;
+
+  for (let i = 0; i < 3; i++) {
+    ws.send('message');
+    t.log(req.socket.bytesWritten - before);
+  }
+  process.nextTick(() => t.log('next tick', req.socket.bytesWritten - before));
+  await t.turns(1);
+});

@@ -130,8 +130,7 @@ behaviour('shape: util.inspect and JSON do not throw', async (t) => {
 /** Runs a program in a process of its own, with the package that `t.impl` is. */
 async function program(t, code, type = 'commonjs') {
   const ours = t.impl !== require('ws');
-  const target = ours ? 'hybi' : 'ws';
-  const file = ours ? path.join(__dirname, '../..', type === 'commonjs' ? 'index.js' : 'wrapper.mjs') : target;
+  const file = ours ? path.join(__dirname, '../..', type === 'commonjs' ? 'index.js' : 'wrapper.mjs') : 'ws';
   const source = code.replaceAll('PACKAGE', JSON.stringify(file));
 
   try {
@@ -143,7 +142,7 @@ async function program(t, code, type = 'commonjs') {
 
     t.log(stdout.trim());
   } catch (err) {
-    t.log('exit', err.code, /^(\w*Error.*)$/m.exec(err.stderr)?.[1]);
+    t.log('exit', err.code, err.stdout.trim(), /^(\w*Error.*)$/m.exec(err.stderr)?.[1]);
   }
 }
 
@@ -198,3 +197,22 @@ behaviour('process: what was sent before process.exit in the callback arrives', 
     }));
   `);
 });
+
+for (const [name, end] of [['process.exit()', 'process.exit(5)'], ['an exception', 'throw new Error("the end")']]) {
+  behaviour(`process: what was sent in the tick of ${name} arrives`, async (t) => {
+    const wss = await t.serve();
+    const connection = t.event(wss, 'connection');
+    const ended = program(t, `
+      const ws = new (require(PACKAGE))('ws://127.0.0.1:${wss.port}');
+      ws.on('open', () => {
+        for (let i = 0; i < 5; i++) ws.send('message ' + i);
+        ws.ping();
+        ${end};
+      });
+    `);
+    const [peer] = await connection;
+
+    t.observe(peer, 'server');
+    await Promise.all([ended, t.event(peer, 'close')]);
+  });
+}

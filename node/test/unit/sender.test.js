@@ -171,9 +171,9 @@ describe('what is sent together leaves together', () => {
     const sender = new Sender(socket);
     const errors = [];
     sender.send('a', WHOLE);
+    socket.destroy();
     sender.send('b', WHOLE, (error) => errors.push(error.code));
     sender.send('c', WHOLE, (error) => errors.push(error.code));
-    socket.destroy();
     await tick();
     assert.deepStrictEqual(errors, ['ERR_STREAM_DESTROYED', 'ERR_STREAM_DESTROYED']);
   });
@@ -187,7 +187,7 @@ describe('what is sent together leaves together', () => {
         sender.send('a', { fin: true });
         sender.send('b', { fin: true }, () => { throw new Error('a bug'); });
         sender.send('c', { fin: true }, () => console.log('c'));`),
-      'c\na bug\n'
+      'a bug\nc\n'
     );
   });
 

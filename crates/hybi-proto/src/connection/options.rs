@@ -97,28 +97,28 @@ impl Options {
 
     /// How often the peer is pinged (default: never).
     pub const fn ping_interval(mut self, interval: Duration) -> Self {
-        self.times.ping_interval = Some(interval);
+        self.times.ping_interval = Some(bounded(interval));
         self
     }
 
     /// How long the peer may take to answer a ping, by a pong or by anything else, before it is
     /// given up (default 20 s).
     pub const fn ping_timeout(mut self, timeout: Duration) -> Self {
-        self.times.ping_timeout = timeout;
+        self.times.ping_timeout = bounded(timeout);
         self
     }
 
     /// After how long without a message in either direction the connection is closed with 1001
     /// (default: never).
     pub const fn idle_timeout(mut self, timeout: Duration) -> Self {
-        self.times.idle_timeout = Some(timeout);
+        self.times.idle_timeout = Some(bounded(timeout));
         self
     }
 
     /// How long the peer may take to finish the closing handshake (default 30 s). `ws`:
     /// `closeTimeout`.
     pub const fn close_timeout(mut self, timeout: Duration) -> Self {
-        self.times.close_timeout = timeout;
+        self.times.close_timeout = bounded(timeout);
         self
     }
 
@@ -131,6 +131,12 @@ impl Options {
     pub fn deadlines(&self, now: Instant) -> Deadlines {
         Deadlines::new(self.times, now)
     }
+}
+
+/// A time that can be added to any instant: beyond a hundred years it never comes.
+const fn bounded(time: Duration) -> Duration {
+    const LONGEST: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
+    if time.as_secs() < LONGEST.as_secs() { time } else { LONGEST }
 }
 
 impl Default for Options {

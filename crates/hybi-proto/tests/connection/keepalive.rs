@@ -175,3 +175,17 @@ fn while_closing_neither_pings_nor_idleness_matter() {
     server.advance(299 * SECOND);
     assert_eq!((server.sent(), server.error()), (vec![], None));
 }
+
+#[test]
+fn a_time_beyond_the_clock_never_comes() {
+    let options = Options::new()
+        .ping_interval(Duration::MAX)
+        .ping_timeout(Duration::MAX)
+        .idle_timeout(Duration::MAX)
+        .close_timeout(Duration::MAX);
+    let mut server = Pair::with(&options).server;
+    server.advance(Duration::from_secs(3600));
+    server.close(hybi_proto::CloseCode::NORMAL, "").unwrap();
+    server.advance(Duration::from_secs(3600));
+    assert_eq!(server.error(), None);
+}

@@ -11,7 +11,7 @@ use crate::websocket::WebSocket;
 use bytes::Bytes;
 use http::Response;
 use hybi_proto::handshake::{ClientHandshake, Outcome, RequestOptions};
-use hybi_proto::{Connection, DeflateOptions, ErrorCode, ErrorDetail, Extensions, Role, Target};
+use hybi_proto::{Connection, ErrorCode, ErrorDetail, Extensions, Role, Target};
 use std::future::Future;
 use std::io;
 use std::time::Duration;
@@ -74,6 +74,23 @@ impl Info {
     }
 }
 
+/// The opening handshake to be done with `target`; what is wrong with the options is told here,
+/// before anybody is bothered with them.
+pub(super) fn prepare(
+    client: &Client,
+    target: &Target,
+    request: RequestOptions,
+) -> Result<ClientHandshake, Error> {
+    require_tls(target)?;
+    #[cfg(any(feature = "tls", feature = "native-tls"))]
+    if target.secure() {
+        client.tls.check(target.host())?;
+    }
+    let deflate = client.options.deflate(Role::Client);
+    let request = request.extensions(deflate.map(|deflate| deflate.offer()));
+    Ok(ClientHandshake::new(target, &request, random::nonce())?)
+}
+
 /// Dials and shakes hands.
 pub(super) async fn attempt(
     client: &Client,
@@ -81,8 +98,9 @@ pub(super) async fn attempt(
     request: RequestOptions,
     deadline: Deadline,
 ) -> Result<Answer, Error> {
+    let prepared = prepare(client, target, request)?;
     let (transport, info) = deadline.within(open(client, target)).await?;
-    Ok(match handshake(client, transport, target, request, deadline).await? {
+    Ok(match handshake(client, transport, target, prepared, deadline).await? {
         Answer::Open(ws, response) => Answer::Open(ws, info.into(response)),
         redirect => redirect,
     })
@@ -90,7 +108,6 @@ pub(super) async fn attempt(
 
 /// The transport to `target`: directly or through a proxy, with TLS or without.
 async fn open(client: &Client, target: &Target) -> Result<(Transport, Info), Error> {
-    require_tls(target)?;
     let transport = match target.unix_path() {
         Some(path) => Transport::new(super::dial::connect_unix(path).await?),
         None => match client.proxy.for_target(target)? {
@@ -147,12 +164,9 @@ pub(super) async fn handshake(
     client: &Client,
     mut transport: Transport,
     target: &Target,
-    request: RequestOptions,
+    mut handshake: ClientHandshake,
     deadline: Deadline,
 ) -> Result<Answer, Error> {
-    let deflate = client.options.deflate(Role::Client);
-    let request = request.extensions(deflate.map(|deflate| deflate.offer()));
-    let mut handshake = ClientHandshake::new(target, &request, random::nonce())?;
     let mut octets = Vec::with_capacity(READ);
     handshake.encode(&mut octets);
     deadline
@@ -183,7 +197,7 @@ pub(super) async fn handshake(
         match outcome {
             None => {}
             Some(Outcome::Open { negotiated, response }) => {
-                let extensions = confirm(deflate, negotiated.extensions.as_deref())?;
+                let extensions = confirm(client, negotiated.extensions.as_deref())?;
                 let connection =
                     Connection::client(random::masking_key, &extensions, &client.options);
                 let shared = Shared::new(
@@ -215,8 +229,8 @@ fn failed(target: &Target, what: &'static str, error: io::Error) -> Error {
 }
 
 /// The extensions that the server's answer agrees on.
-fn confirm(deflate: Option<DeflateOptions>, answer: Option<&str>) -> Result<Extensions, Error> {
-    match (deflate, answer) {
+fn confirm(client: &Client, answer: Option<&str>) -> Result<Extensions, Error> {
+    match (client.options.deflate(Role::Client), answer) {
         (Some(deflate), Some(answer)) => {
             Ok(Extensions::none().with_deflate(deflate.confirm(answer)?))
         }

@@ -1,6 +1,6 @@
 //! [`Client`]: what is asked for, and how it is reached.
 
-use super::attempt::{Answer, Deadline, attempt, handshake, secure};
+use super::attempt::{Answer, Deadline, attempt, handshake, prepare, secure};
 use super::dial::Dialer;
 use super::idna;
 use super::proxy::ProxyChoice;
@@ -353,8 +353,8 @@ impl Client {
     /// Dropping the future gives the attempt up.
     ///
     /// # Errors
-    /// [`Error::Usage`] if the URL or an option is wrong; [`Error::Io`] if the server cannot be
-    /// reached, [`Error::Proxy`] if the proxy is the reason; [`Error::Tls`] if the server does not
+    /// [`Error::Usage`] if the URL or an option is wrong, before anything is dialled;
+    /// [`Error::Io`] if the server cannot be reached, [`Error::Proxy`] if the proxy is the reason; [`Error::Tls`] if the server does not
     /// prove who it is; [`Error::Handshake`] if it refuses or does not speak WebSocket (see
     /// [`Error::response`]); [`Error::Limit`] if its answer is too large; [`Error::Timeout`].
     pub async fn connect(&self, url: &str) -> Result<WebSocket, Error> {
@@ -391,9 +391,9 @@ impl Client {
         let transport = Transport::new(stream);
         Box::pin(async move {
             let deadline = Deadline::after(self.handshake_timeout);
+            let prepared = prepare(self, &target, self.request_for(&target, &self.request)?)?;
             let (transport, info) = deadline.within(secure(self, transport, &target)).await?;
-            let request = self.request_for(&target, &self.request)?;
-            match handshake(self, transport, &target, request, deadline).await? {
+            match handshake(self, transport, &target, prepared, deadline).await? {
                 Answer::Open(ws, response) => Ok((ws, info.into(response))),
                 Answer::Redirect(_, response) => Err(redirect::not_followed(response)),
             }

@@ -301,6 +301,24 @@ mod tests {
         );
     }
 
+    #[tokio::test]
+    async fn the_system_looks_after_a_connection_if_it_is_to() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let time = Duration::from_secs(77);
+        for keep_alive in [None, Some(time)] {
+            let dialer = Dialer { keep_alive, ..Dialer::default() };
+            let stream = dialer.connect("127.0.0.1", port).await.unwrap();
+            assert!(stream.nodelay().unwrap());
+            let socket = socket2::SockRef::from(&stream);
+            assert_eq!(socket.keepalive().unwrap(), keep_alive.is_some());
+            #[cfg(target_os = "linux")]
+            if keep_alive.is_some() {
+                assert_eq!(socket.tcp_keepalive_time().unwrap(), time);
+            }
+        }
+    }
+
     #[tokio::test(start_paused = true)]
     async fn the_connect_timeout_covers_the_name_look_up() {
         let dialer = Dialer {

@@ -204,13 +204,31 @@ impl Tls {
         Ok(self.built.get_or_init(|| built))
     }
 
+    fn name<'a>(&'a self, host: &'a str) -> &'a str {
+        self.settings.server_name.as_deref().unwrap_or(host)
+    }
+
+    /// Tells what is wrong with the settings, before the server `host` is dialled.
+    pub(super) fn check(&self, host: &str) -> Result<(), Error> {
+        match self.backend()? {
+            #[cfg(feature = "tls")]
+            Backend::Rustls(_) => crate::transport::tls::server_name(self.name(host)).map(drop),
+            // Its library looks at the name itself.
+            #[cfg(feature = "native-tls")]
+            Backend::Native(_) => {
+                let _ = host;
+                Ok(())
+            }
+        }
+    }
+
     /// The TLS handshake with `host` over `transport`.
     pub(super) async fn connect(
         &self,
         transport: Transport,
         host: &str,
     ) -> Result<(Transport, TlsInfo), Error> {
-        let name = self.settings.server_name.as_deref().unwrap_or(host);
+        let name = self.name(host);
         match self.backend()? {
             #[cfg(feature = "tls")]
             Backend::Rustls(config) => {

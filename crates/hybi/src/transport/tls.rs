@@ -51,15 +51,23 @@ pub(crate) fn private_key(pem: &[u8], what: &str) -> Result<PrivateKeyDer<'stati
     })
 }
 
+/// The name that the certificate must be for.
+///
+/// # Errors
+/// [`Error::Tls`] if no certificate can be.
+pub(crate) fn server_name(name: &str) -> Result<ServerName<'static>, Error> {
+    // RFC 6066 §3: the name is sent without the dot of the root.
+    ServerName::try_from(name.strip_suffix('.').unwrap_or(name).to_owned())
+        .map_err(|_| error(format!("{name:?} is no name that a certificate can have")))
+}
+
 /// The client's TLS handshake over `transport`.
 pub(crate) async fn connect(
     transport: Transport,
     name: &str,
     config: Arc<ClientConfig>,
 ) -> Result<tokio_rustls::client::TlsStream<Transport>, Error> {
-    // RFC 6066 §3: the name is sent without the dot of the root.
-    let server_name = ServerName::try_from(name.strip_suffix('.').unwrap_or(name).to_owned())
-        .map_err(|_| error(format!("{name:?} is no name that a certificate can have")))?;
+    let server_name = server_name(name)?;
     let stream = TlsConnector::from(config)
         .connect(server_name, transport)
         .await

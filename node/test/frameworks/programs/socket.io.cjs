@@ -26,6 +26,11 @@ async function exchange(name, clientOptions, serverOptions) {
 
   client.emit('binary', Buffer.from('octets'));
   console.log(name, ...(await binary));
+  const text = new Promise((resolve) => client.on('text', (...args) => resolve(args)));
+
+  // Framed once for all clients.
+  ios.emit('text', 'to all', { a: 1 });
+  console.log(name, ...(await text));
   const large = await client.emitWithAck('question', 'y'.repeat(300000));
 
   console.log(name, large.length);

@@ -1,0 +1,20 @@
+//! The features of `hybi`: the workspace builds it with those that its members ask for (`tls`, `hyper`);
+//! here it is checked and tested with all of them, and with none.
+
+use crate::shell::{self, Verdict};
+
+/// The step of `cargo xtask test --full`.
+pub(crate) fn step() -> Result<Verdict, String> {
+    for features in [&["--all-features"][..], &[]] {
+        let lint = [&["clippy", "-p", "hybi", "--all-targets"], features].concat();
+        shell::cargo(&[&lint[..], &["--", "-D", "warnings"]].concat())?;
+    }
+    // What depends on features: the client, and TLS on both sides.
+    let all = ["--lib", "--test", "client_*", "--test", "server_tls", "--test", "server_hyper"];
+    shell::cargo(
+        &[&["test", "-p", "hybi", "--all-features", "--no-fail-fast"][..], &all].concat(),
+    )?;
+    let none = ["--lib", "--test", "client_request", "--test", "echo"];
+    shell::cargo(&[&["test", "-p", "hybi", "--no-fail-fast"][..], &none].concat())?;
+    Ok(Verdict::Passed)
+}
