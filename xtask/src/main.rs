@@ -7,6 +7,7 @@ mod errors;
 mod features;
 mod interop;
 mod linear;
+mod rfc;
 mod rules;
 mod shell;
 mod sound;
@@ -27,6 +28,8 @@ cargo xtask conformance [OPTIONS]    the Autobahn|Testsuite against our server a
 cargo xtask interop [PAIR]...         our server and our client with others: ws-client, ws-server,
                                      websockets-client, websockets-server, curl, chromium
 cargo xtask errors [--check]         write docs/ERRORS.md from the table of codes, or compare it
+cargo xtask rfc [--check]            write docs/COMPLIANCE.md: each requirement of the RFCs, what keeps it
+                                     and the test that shows it; or compare it
 cargo xtask loom                     every order of the steps of the write turn
 cargo xtask memcheck                 the tests of hybi-bytes and hybi-proto under valgrind
 cargo xtask asan                     the tests of the libraries with AddressSanitizer (nightly)
@@ -49,6 +52,7 @@ fn main() -> ExitCode {
         "conformance" => conformance::command(options),
         "interop" => interop::command(options),
         "errors" => errors::command(options),
+        "rfc" => rfc::command(options),
         "linear" => linear::command(options),
         "loom" => sound::loom(options),
         "memcheck" => sound::memcheck(options),

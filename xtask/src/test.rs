@@ -7,6 +7,7 @@ use crate::errors;
 use crate::features;
 use crate::interop;
 use crate::linear;
+use crate::rfc;
 use crate::rules;
 use crate::shell::{self, Verdict};
 use crate::sound;
@@ -35,6 +36,11 @@ const STEPS: &[Step] = &[
         name: "docs/ERRORS.md",
         quick: true,
         run: |_| errors::check().map(|()| Verdict::Passed),
+    },
+    Step {
+        name: "docs/COMPLIANCE.md",
+        quick: true,
+        run: |_| rfc::check().map(|()| Verdict::Passed),
     },
     Step { name: "rules", quick: true, run: |_| rules::check().map(|()| Verdict::Passed) },
     Step { name: "features of hybi", quick: false, run: |_| features::step() },
