@@ -386,7 +386,8 @@ function abortHandshake(socket, status, message = http.STATUS_CODES[status], hea
     'Content-Length': Buffer.byteLength(body),
     ...headers
   };
-  const lines = Object.entries(all).map(([name, value]) => `${name}: ${value}`);
+  // What a program puts into a header may come from the client: it must not begin another.
+  const lines = Object.entries(all).map(([name, value]) => `${name}: ${value}`.replace(/[\r\n]+/g, ' '));
   socket.once('finish', socket.destroy);
   socket.end([`HTTP/1.1 ${status} ${http.STATUS_CODES[status]}`, ...lines, '', body].join('\r\n'));
 }
