@@ -7,6 +7,7 @@ mod errors;
 mod features;
 mod interop;
 mod linear;
+mod npm_package;
 mod rfc;
 mod rules;
 mod shell;
@@ -22,6 +23,7 @@ cargo xtask conformance [OPTIONS]    the Autobahn|Testsuite against our server a
     --full               every section, whole connections and split halves
     --sections 1,2,12    these sections only
     --role server|client one role only
+    --subject npm|npm-js the npm package, with its native half or in JavaScript alone
     --split              split halves instead of whole connections
     --update             write the results to conformance/expected/ instead of comparing
     --program PATH       test another program that takes the arguments of ours

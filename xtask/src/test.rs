@@ -7,6 +7,7 @@ use crate::errors;
 use crate::features;
 use crate::interop;
 use crate::linear;
+use crate::npm_package;
 use crate::rfc;
 use crate::rules;
 use crate::shell::{self, Verdict};
@@ -46,7 +47,9 @@ const STEPS: &[Step] = &[
     Step { name: "features of hybi", quick: false, run: |_| features::step() },
     Step { name: "linear parsing", quick: false, run: |_| linear::step() },
     Step { name: "loom", quick: false, run: |_| sound::loom_step() },
+    Step { name: "npm package", quick: true, run: |_| npm_package::step() },
     Step { name: "conformance", quick: true, run: conformance::step },
+    Step { name: "conformance, npm package", quick: true, run: conformance::npm_step },
     Step { name: "interop", quick: false, run: |_| interop::step() },
 ];
 
