@@ -2,6 +2,7 @@
 
 #![forbid(unsafe_code)]
 
+mod bench;
 mod conformance;
 mod errors;
 mod features;
@@ -29,6 +30,9 @@ cargo xtask conformance [OPTIONS]    the Autobahn|Testsuite against our server a
     --program PATH       test another program that takes the arguments of ours
 cargo xtask interop [PAIR]...         our server and our client with others: ws-client, ws-server,
                                      websockets-client, websockets-server, curl, chromium
+cargo xtask bench [OPTIONS]          hybi beside its peers and the kernel's floor (--help tells the options);
+                                     without options everything, kept and written to
+                                     docs/PERFORMANCE.md; --quick takes less than 3 minutes
 cargo xtask errors [--check]         write docs/ERRORS.md from the table of codes, or compare it
 cargo xtask rfc [--check]            write docs/COMPLIANCE.md: each requirement of the RFCs, what keeps it
                                      and the test that shows it; or compare it
@@ -51,6 +55,7 @@ fn main() -> ExitCode {
     };
     let result = match command {
         "test" => test::command(options),
+        "bench" => bench::command(options),
         "conformance" => conformance::command(options),
         "interop" => interop::command(options),
         "errors" => errors::command(options),

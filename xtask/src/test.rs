@@ -2,6 +2,7 @@
 //!
 //! A new check is one more entry of [`STEPS`].
 
+use crate::bench;
 use crate::conformance::{self, Extent};
 use crate::errors;
 use crate::features;
@@ -47,6 +48,7 @@ const STEPS: &[Step] = &[
     Step { name: "features of hybi", quick: false, run: |_| features::step() },
     Step { name: "linear parsing", quick: false, run: |_| linear::step() },
     Step { name: "loom", quick: false, run: |_| sound::loom_step() },
+    Step { name: "instructions of the codec", quick: false, run: |_| bench::step() },
     Step { name: "npm package", quick: true, run: |_| npm_package::step() },
     Step { name: "conformance", quick: true, run: conformance::step },
     Step { name: "conformance, npm package", quick: true, run: conformance::npm_step },
