@@ -2,12 +2,12 @@
 //!
 //! The checks are in interop/; this is where the peers come from, and who is started with whom.
 
-use crate::shell::{self, Running, Verdict};
+use crate::shell::{self, Running, Verdict, install, program};
 use std::ffi::OsStr;
 use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 /// How long a pair may take before it counts as stuck; many times what it does take.
@@ -215,36 +215,6 @@ fn websockets() -> Result<Vec<PathBuf>, String> {
         shell::write(&receipt, &wanted)?;
     }
     Ok(vec![python, peers.join("peer.py")])
-}
-
-/// A program of this machine; in CI it is installed if it is missing.
-fn program(names: &[&str], package: &str) -> Result<PathBuf, String> {
-    let runs = |name: &&&str| {
-        let mut command = Command::new(name);
-        command.arg("--version").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-        command.status().is_ok_and(|status| status.success())
-    };
-    if let Some(name) = names.iter().find(runs) {
-        return Ok(PathBuf::from(name));
-    }
-    install(package)?;
-    let found = names.iter().find(runs).map(PathBuf::from);
-    found.ok_or_else(|| format!("`{}` does not run, though it is installed", names.join("`, `")))
-}
-
-/// Installs a package of Debian, but only in CI: elsewhere the machine is somebody's.
-fn install(package: &str) -> Result<(), String> {
-    if !shell::in_ci() {
-        return Err(format!("not on this machine (Debian: `apt-get install {package}`)"));
-    }
-    println!("installing {package}");
-    let apt = |arguments: &[&str]| {
-        let mut command = Command::new("apt-get");
-        shell::output(command.args(arguments).env("DEBIAN_FRONTEND", "noninteractive"))
-    };
-    apt(&["update", "-q"])?;
-    apt(&["install", "-y", "-q", "--no-install-recommends", package])?;
-    Ok(())
 }
 
 /// The opening handshake as HTTP sees it, octet by octet.

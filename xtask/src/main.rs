@@ -2,11 +2,14 @@
 
 #![forbid(unsafe_code)]
 
+mod bench;
 mod conformance;
 mod errors;
 mod features;
 mod interop;
 mod linear;
+mod npm_package;
+mod rfc;
 mod rules;
 mod shell;
 mod sound;
@@ -21,12 +24,18 @@ cargo xtask conformance [OPTIONS]    the Autobahn|Testsuite against our server a
     --full               every section, whole connections and split halves
     --sections 1,2,12    these sections only
     --role server|client one role only
+    --subject npm|npm-js the npm package, with its native half or in JavaScript alone
     --split              split halves instead of whole connections
     --update             write the results to conformance/expected/ instead of comparing
     --program PATH       test another program that takes the arguments of ours
 cargo xtask interop [PAIR]...         our server and our client with others: ws-client, ws-server,
                                      websockets-client, websockets-server, curl, chromium
+cargo xtask bench [OPTIONS]          hybi beside its peers and the kernel's floor (--help tells the options);
+                                     without options everything, kept and written to
+                                     docs/PERFORMANCE.md; --quick takes less than 3 minutes
 cargo xtask errors [--check]         write docs/ERRORS.md from the table of codes, or compare it
+cargo xtask rfc [--check]            write docs/COMPLIANCE.md: each requirement of the RFCs, what keeps it
+                                     and the test that shows it; or compare it
 cargo xtask loom                     every order of the steps of the write turn
 cargo xtask memcheck                 the tests of hybi-bytes and hybi-proto under valgrind
 cargo xtask asan                     the tests of the libraries with AddressSanitizer (nightly)
@@ -46,9 +55,11 @@ fn main() -> ExitCode {
     };
     let result = match command {
         "test" => test::command(options),
+        "bench" => bench::command(options),
         "conformance" => conformance::command(options),
         "interop" => interop::command(options),
         "errors" => errors::command(options),
+        "rfc" => rfc::command(options),
         "linear" => linear::command(options),
         "loom" => sound::loom(options),
         "memcheck" => sound::memcheck(options),

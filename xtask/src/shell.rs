@@ -65,6 +65,36 @@ pub(crate) fn output(command: &mut Command) -> Result<String, String> {
     Err(format!("{name}: {}\n{printed}\n{}", output.status, last_lines(&complaint, 20)))
 }
 
+/// A program of this machine; in CI it is installed if it is missing.
+pub(crate) fn program(names: &[&str], package: &str) -> Result<PathBuf, String> {
+    let runs = |name: &&&str| {
+        let mut command = Command::new(name);
+        command.arg("--version").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        command.status().is_ok_and(|status| status.success())
+    };
+    if let Some(name) = names.iter().find(runs) {
+        return Ok(PathBuf::from(name));
+    }
+    install(package)?;
+    let found = names.iter().find(runs).map(PathBuf::from);
+    found.ok_or_else(|| format!("`{}` does not run, though it is installed", names.join("`, `")))
+}
+
+/// Installs a package of Debian, but only in CI: elsewhere the machine is somebody's.
+pub(crate) fn install(package: &str) -> Result<(), String> {
+    if !in_ci() {
+        return Err(format!("not on this machine (Debian: `apt-get install {package}`)"));
+    }
+    println!("installing {package}");
+    let apt = |arguments: &[&str]| {
+        let mut command = Command::new("apt-get");
+        output(command.args(arguments).env("DEBIAN_FRONTEND", "noninteractive"))
+    };
+    apt(&["update", "-q"])?;
+    apt(&["install", "-y", "-q", "--no-install-recommends", package])?;
+    Ok(())
+}
+
 /// Reads a text file.
 pub(crate) fn read(path: &Path) -> Result<String, String> {
     fs::read_to_string(path).map_err(|e| format!("cannot read {}: {e}", path.display()))

@@ -2,11 +2,14 @@
 //!
 //! A new check is one more entry of [`STEPS`].
 
+use crate::bench;
 use crate::conformance::{self, Extent};
 use crate::errors;
 use crate::features;
 use crate::interop;
 use crate::linear;
+use crate::npm_package;
+use crate::rfc;
 use crate::rules;
 use crate::shell::{self, Verdict};
 use crate::sound;
@@ -36,11 +39,19 @@ const STEPS: &[Step] = &[
         quick: true,
         run: |_| errors::check().map(|()| Verdict::Passed),
     },
+    Step {
+        name: "docs/COMPLIANCE.md",
+        quick: true,
+        run: |_| rfc::check().map(|()| Verdict::Passed),
+    },
     Step { name: "rules", quick: true, run: |_| rules::check().map(|()| Verdict::Passed) },
     Step { name: "features of hybi", quick: false, run: |_| features::step() },
     Step { name: "linear parsing", quick: false, run: |_| linear::step() },
     Step { name: "loom", quick: false, run: |_| sound::loom_step() },
+    Step { name: "instructions of the codec", quick: false, run: |_| bench::step() },
+    Step { name: "npm package", quick: true, run: |_| npm_package::step() },
     Step { name: "conformance", quick: true, run: conformance::step },
+    Step { name: "conformance, npm package", quick: true, run: conformance::npm_step },
     Step { name: "interop", quick: false, run: |_| interop::step() },
 ];
 

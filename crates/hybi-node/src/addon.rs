@@ -39,7 +39,8 @@ pub(crate) fn set_up(module: &mut Module) -> Result<(), Refused> {
     module.function(&addon, FreeDecompressor)?;
     module.function(&addon, Decompress)?;
     module.function(&addon, DecompressLater)?;
-    module.function(&addon, Take)
+    module.function(&addon, Take)?;
+    module.function(&addon, Count)
 }
 
 /// Functions for JavaScript: a type, its name there, its arguments in a comment, and what it does.
@@ -167,5 +168,11 @@ exports! {
         let offset = call.length(1)?;
         addon.output.take(call.octets(0)?, offset)?;
         Ok(call.nothing())
+    };
+
+    /// → how many decoders and contexts there are: for tests to see that they are freed
+    Count c"count" = |call, addon| {
+        let count = addon.decoders.len() + addon.compressors.len() + addon.decompressors.len();
+        call.answer(count as u32)
     };
 }

@@ -37,18 +37,29 @@ impl Output {
 
 /// The message is larger than allowed, or than there is memory for.
 const TOO_LARGE: i64 = -1;
-/// It is not DEFLATE data.
-const INVALID: i64 = -2;
 /// The work was not done: a task that has not been run, or has panicked.
-const NOT_DONE: i64 = -3;
+const NOT_DONE: i64 = -2;
+/// It is not DEFLATE data; so much less the length of the reason, which is put out instead.
+const INVALID: i64 = -16;
 
 /// The number that stands for a result: the length of the output, or one of the above.
-fn number(result: Result<usize, Error>) -> i64 {
+fn number(result: Result<(), Error>, out: &mut Vec<u8>) -> i64 {
     match result {
-        Ok(len) => len as i64,
+        Ok(()) => out.len() as i64,
         Err(Error::Limit(_)) => TOO_LARGE,
-        Err(_) => INVALID,
+        Err(error) => {
+            let reason = reason(error.detail().text());
+            out.clear();
+            out.extend_from_slice(reason.as_bytes());
+            INVALID - reason.len() as i64
+        }
     }
+}
+
+/// What zlib says, without the sentence around it: `ws` hands on no more.
+fn reason(text: &str) -> &str {
+    let (_, rest) = text.split_once("DEFLATE data: ").unwrap_or(("", text));
+    rest.rsplit_once(" (RFC").map_or(rest, |(reason, _)| reason)
 }
 
 fn window(bits: u32) -> WindowBits {
@@ -90,12 +101,11 @@ pub(crate) fn decompressor(window_bits: u32, no_context_takeover: bool) -> Infla
 /// Compresses a message, or with `fin` false a fragment of one.
 fn compress(compressor: &mut Compressor, message: &[u8], fin: bool, out: &mut Vec<u8>) -> i64 {
     out.clear();
-    number(compressor.compress(message, out).map(|()| {
-        if !fin {
-            out.extend_from_slice(&TAIL);
-        }
-        out.len()
-    }))
+    let result = compressor.compress(message, out);
+    if !fin && result.is_ok() {
+        out.extend_from_slice(&TAIL);
+    }
+    number(result, out)
 }
 
 /// Decompresses a piece of a message; it may come to `limit` bytes (0: to any number).
@@ -114,7 +124,7 @@ fn decompress(
         Ok(())
     });
     inflater.produced = if fin { 0 } else { inflater.produced.saturating_add(out.len()) };
-    number(result.map(|()| out.len()))
+    number(result, out)
 }
 
 #[cold]
@@ -267,7 +277,9 @@ mod tests {
         assert_eq!(too_large, TOO_LARGE);
         let mut receiver = decompressor(15, false);
         let invalid = decompress(&mut receiver, &[0xff; 9], true, 100, &mut plain);
-        assert_eq!(invalid, INVALID);
+        let reason = b"invalid block type";
+        assert_eq!(invalid, INVALID - reason.len() as i64);
+        assert_eq!(plain, reason);
     }
 
     #[test]

@@ -30,6 +30,11 @@ impl<T> Slab<T> {
         Ok(number)
     }
 
+    /// How many values there are, lent ones included.
+    pub(crate) fn len(&self) -> usize {
+        self.values.len() - self.free.len()
+    }
+
     #[inline]
     pub(crate) fn get(&mut self, number: u32) -> Result<&mut T, Refused> {
         self.values.get_mut(number as usize).and_then(Option::as_mut).ok_or(GONE)
@@ -65,6 +70,7 @@ mod tests {
         assert_eq!((a, b), (0, 1));
         slab.remove(a).unwrap();
         assert!(slab.get(a).is_err() && slab.remove(a).is_err() && slab.get(9).is_err());
+        assert_eq!(slab.len(), 1);
         assert_eq!(slab.insert('c').unwrap(), a);
         assert_eq!(slab.get(a), Ok(&mut 'c'));
     }
@@ -74,6 +80,7 @@ mod tests {
         let mut slab = Slab::new();
         let number = slab.insert('a').unwrap();
         let value = slab.lend(number).unwrap();
+        assert_eq!(slab.len(), 1);
         assert!(slab.get(number).is_err() && slab.remove(number).is_err());
         assert_ne!(slab.insert('b').unwrap(), number);
         slab.put_back(number, value);

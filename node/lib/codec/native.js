@@ -23,7 +23,8 @@ const MASK_NATIVE_FROM = 64;
 
 // What Rust says in place of a length (crates/hybi-node/src/deflate.rs).
 const TOO_LARGE = -1;
-const INVALID = -2;
+/** So much less the length of the reason, which is taken as the output. */
+const INVALID = -16;
 
 if (addon !== null) {
   const { shared } = addon;
@@ -140,9 +141,9 @@ if (addon !== null) {
 
   const errorOf = (number) => {
     if (number === TOO_LARGE) return createError(ERRORS.UNSUPPORTED_MESSAGE_LENGTH);
-    if (number !== INVALID) return new Error('hybi: internal error (please report it)');
+    if (number > INVALID) return new Error('hybi: internal error (please report it)');
     // As node:zlib has it.
-    const error = new Error('invalid compressed data');
+    const error = new Error(take(INVALID - number).toString());
     error.code = 'Z_DATA_ERROR';
     error.errno = -3;
     error[kStatusCode] = 1007;

@@ -11,7 +11,7 @@ pub(crate) use plan::Extent;
 use crate::shell::{self, Verdict};
 use autobahn::Autobahn;
 use expected::{Difference, Expected};
-use plan::{Options, Plan, Role};
+use plan::{Options, Plan, Role, Subject};
 use run::{Program, Results};
 use std::thread;
 use std::time::Instant;
@@ -32,6 +32,17 @@ pub(crate) fn step(extent: Extent) -> Result<Verdict, String> {
     conformance(&Options::of(extent))
 }
 
+/// The step of `cargo xtask test` about the npm package, with either codec.
+pub(crate) fn npm_step(extent: Extent) -> Result<Verdict, String> {
+    for subject in [Subject::Npm, Subject::NpmWithoutNative] {
+        match conformance(&Options::of_npm(subject, extent))? {
+            Verdict::Passed => {}
+            skipped => return Ok(skipped),
+        }
+    }
+    Ok(Verdict::Passed)
+}
+
 fn conformance(options: &Options) -> Result<Verdict, String> {
     let expected: Vec<Expected> =
         options.roles.iter().map(|role| Expected::load(*role)).collect::<Result<_, _>>()?;
@@ -41,7 +52,7 @@ fn conformance(options: &Options) -> Result<Verdict, String> {
     };
     let program = match &options.program {
         Some(path) => Program::at(path.clone()),
-        None => Program::build()?,
+        None => Program::build(options.subject)?,
     };
 
     // Two cores, and each role keeps one busy: the roles side by side, the runs of a role in turn.

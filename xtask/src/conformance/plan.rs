@@ -30,6 +30,27 @@ impl fmt::Display for Role {
     }
 }
 
+/// What of ours is tested.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Subject {
+    /// The crate `hybi`.
+    Crate,
+    /// The npm package with its native half.
+    Npm,
+    /// The npm package in JavaScript alone.
+    NpmWithoutNative,
+}
+
+impl fmt::Display for Subject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Subject::Crate => "crate",
+            Subject::Npm => "npm",
+            Subject::NpmWithoutNative => "npm-js",
+        })
+    }
+}
+
 /// The sections of the suite and how many cases each has.
 pub(super) const SECTIONS: [(u16, usize); 11] = [
     (1, 16),   // framing
@@ -57,6 +78,7 @@ const COMPRESSION: [u16; 2] = [12, 13];
 /// One run of the suite.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Plan {
+    pub(super) subject: Subject,
     pub(super) role: Role,
     pub(super) split: bool,
     pub(super) sections: Vec<u16>,
@@ -67,7 +89,7 @@ impl Plan {
     pub(super) fn directory(&self) -> PathBuf {
         let sections: Vec<_> = self.sections.iter().map(u16::to_string).collect();
         let halves = if self.split { "split" } else { "whole" };
-        let name = format!("{}-{halves}-{}", self.role, sections.join("-"));
+        let name = format!("{}-{}-{halves}-{}", self.subject, self.role, sections.join("-"));
         shell::target().join("autobahn/report").join(name)
     }
 
@@ -96,7 +118,7 @@ impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let halves = if self.split { "split halves" } else { "whole connections" };
         let sections: Vec<_> = self.sections.iter().map(u16::to_string).collect();
-        write!(f, "{}, {halves}, sections {}", self.role, sections.join(" "))
+        write!(f, "{} {}, {halves}, sections {}", self.subject, self.role, sections.join(" "))
     }
 }
 
@@ -106,6 +128,7 @@ pub(super) struct Options {
     extent: Extent,
     sections: Option<Vec<u16>>,
     split: bool,
+    pub(super) subject: Subject,
     pub(super) roles: Vec<Role>,
     pub(super) update: bool,
     pub(super) program: Option<PathBuf>,
@@ -117,10 +140,21 @@ impl Options {
             extent,
             sections: None,
             split: false,
+            subject: Subject::Crate,
             roles: vec![Role::Server, Role::Client],
             update: false,
             program: None,
         }
+    }
+
+    /// What CI runs of the npm package: all that is about the protocol for both codecs, the limits
+    /// for the native one. Compression, which takes many minutes, is for `--full` by hand.
+    pub(super) fn of_npm(subject: Subject, extent: Extent) -> Self {
+        let mut sections = PROTOCOL.to_vec();
+        if extent == Extent::Full && subject == Subject::Npm {
+            sections.push(9);
+        }
+        Options { subject, sections: Some(sections), ..Options::of(Extent::Quick) }
     }
 
     pub(super) fn parse(arguments: &[String]) -> Result<Self, String> {
@@ -134,6 +168,18 @@ impl Options {
                 "--update" => options.update = true,
                 "--program" => options.program = Some(PathBuf::from(value()?)),
                 "--sections" => options.sections = Some(sections(value()?)?),
+                "--subject" => {
+                    options.subject = match value()?.as_str() {
+                        "crate" => Subject::Crate,
+                        "npm" => Subject::Npm,
+                        "npm-js" => Subject::NpmWithoutNative,
+                        other => {
+                            return Err(format!(
+                                "--subject is crate, npm or npm-js, not `{other}`"
+                            ));
+                        }
+                    };
+                }
                 "--role" => {
                     options.roles = match value()?.as_str() {
                         "server" => vec![Role::Server],
@@ -144,6 +190,9 @@ impl Options {
                 other => return Err(format!("`conformance` does not take `{other}`")),
             }
         }
+        if options.subject != Subject::Crate && (options.split || options.update) {
+            return Err("the npm package has no halves, and is compared with the crate".to_owned());
+        }
         if options.extent == Extent::Full && (options.sections.is_some() || options.split) {
             return Err("--full says itself which sections, whole and split".to_owned());
         }
@@ -152,8 +201,14 @@ impl Options {
 
     /// The runs of one role, in order.
     pub(super) fn plans(&self, role: Role) -> Vec<Plan> {
-        let plan = |split, sections: &[u16]| Plan { role, split, sections: sections.to_vec() };
+        let subject = self.subject;
+        let plan =
+            |split, sections: &[u16]| Plan { subject, role, split, sections: sections.to_vec() };
         match (self.extent, &self.sections) {
+            (Extent::Full, _) if subject != Subject::Crate => {
+                let compression = COMPRESSION.map(|section| plan(false, &[section]));
+                [plan(false, &PROTOCOL_AND_LIMITS)].into_iter().chain(compression).collect()
+            }
             (Extent::Full, _) => {
                 let halves = [false, true].map(|split| plan(split, &PROTOCOL_AND_LIMITS));
                 let compression = COMPRESSION.map(|section| plan(false, &[section]));
@@ -211,6 +266,15 @@ mod tests {
     }
 
     #[test]
+    fn a_full_run_of_the_npm_package_has_every_section_once() {
+        let plans = parse("--subject npm-js --full").unwrap().plans(Role::Server);
+        let mut sections: Vec<u16> = plans.iter().flat_map(|plan| plan.sections.clone()).collect();
+        sections.sort_unstable();
+        assert_eq!(sections, SECTIONS.map(|(section, _)| section));
+        assert!(plans.iter().all(|plan| plan.subject == Subject::NpmWithoutNative && !plan.split));
+    }
+
+    #[test]
     fn a_quick_run_has_the_sections_that_take_seconds() {
         let plans = parse("").unwrap().plans(Role::Client);
         assert_eq!(plans.len(), 1);
@@ -233,7 +297,16 @@ mod tests {
 
     #[test]
     fn what_cannot_be_run_is_refused() {
-        for line in ["--sections 8", "--sections", "--role both", "--full --split", "--fast"] {
+        for line in [
+            "--sections 8",
+            "--sections",
+            "--role both",
+            "--full --split",
+            "--fast",
+            "--subject ws",
+            "--subject npm --split",
+            "--subject npm --update",
+        ] {
             assert!(parse(line).is_err(), "{line}");
         }
     }

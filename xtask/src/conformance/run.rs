@@ -2,7 +2,8 @@
 
 use super::autobahn::Autobahn;
 use super::expected::{Behavior, CaseId};
-use super::plan::{Plan, Role};
+use super::plan::{Plan, Role, Subject};
+use crate::npm_package;
 use crate::shell::{self, Running};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -15,24 +16,38 @@ pub(super) type Results = BTreeMap<CaseId, Behavior>;
 /// The name under which Autobahn reports on us.
 const AGENT: &str = "hybi";
 
-/// The program that is tested.
-pub(super) struct Program(PathBuf);
+/// The program that is tested: what is put before the arguments.
+pub(super) struct Program(Vec<PathBuf>);
 
 impl Program {
     pub(super) fn at(path: PathBuf) -> Self {
-        Program(path)
+        Program(vec![path])
     }
 
-    /// Our own, from `conformance/`: optimised, because section 9 sends hundreds of megabytes.
-    pub(super) fn build() -> Result<Self, String> {
+    /// Our own.
+    pub(super) fn build(subject: Subject) -> Result<Self, String> {
+        match subject {
+            Subject::Crate => Self::of_the_crate(),
+            Subject::Npm | Subject::NpmWithoutNative => {
+                let node = npm_package::build()?;
+                Ok(Program(vec![node, shell::root().join("node/conformance/program.mjs")]))
+            }
+        }
+    }
+
+    /// From `conformance/`: optimised, because section 9 sends hundreds of megabytes.
+    fn of_the_crate() -> Result<Self, String> {
         shell::cargo(&["build", "--release", "--package", "conformance"])?;
         let name = format!("conformance{}", std::env::consts::EXE_SUFFIX);
-        Ok(Program(shell::target().join("release").join(name)))
+        Ok(Program(vec![shell::target().join("release").join(name)]))
     }
 
     fn command(&self, plan: &Plan) -> Command {
-        let mut command = Command::new(&self.0);
-        command.arg(plan.role.to_string());
+        let mut command = Command::new(&self.0[0]);
+        command.args(&self.0[1..]).arg(plan.role.to_string());
+        if plan.subject == Subject::NpmWithoutNative {
+            command.env("HYBI_NO_NATIVE", "1");
+        }
         if plan.split {
             command.arg("--split");
         }
