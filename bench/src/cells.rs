@@ -186,6 +186,7 @@ const DEFLATE: Kind = (Part::Compression, Mode::Deflate, "sockudo-ws");
 const BROADCAST: Kind = (Part::Broadcast, Mode::Broadcast, "bun");
 const CLIENT: Kind = (Part::Clients, Mode::Client, "tokio-tungstenite-client");
 const CLIENT_TLS: Kind = (Part::Clients, Mode::ClientTls, "tokio-tungstenite-client");
+const CORES: Kind = (Part::Cores, Mode::Cores, "hybi, multi-threaded");
 const NODE: Kind = (Part::Node, Mode::Node, "ws");
 const NODE_TLS: Kind = (Part::Node, Mode::NodeTls, "ws");
 const NODE_DEFLATE: Kind = (Part::Node, Mode::NodeDeflate, "ws");
@@ -223,7 +224,6 @@ pub const CELLS: &[Cell] = &[
 
     quick(cell("idle", "5,000 idle connections", (Part::Memory, Mode::Echo, "raw-tokio"), Workload::Idle { connections: 5000 })),
     cell("idle-tls", "5,000 idle connections, TLS", (Part::Memory, Mode::Tls, "fastwebsockets"), Workload::Idle { connections: 5000 }),
-    cell("idle-tracked", "5,000 idle connections that the server keeps a list of", (Part::Memory, Mode::Broadcast, "bun"), Workload::Idle { connections: 5000 }),
     cell("idle-deflate-500", "500 idle connections, compression used", (Part::Memory, Mode::Deflate, "sockudo-ws"), Workload::IdleCompressed { connections: 500 }),
     cell("idle-deflate", "5,000 idle connections, compression used", (Part::Memory, Mode::Deflate, "sockudo-ws"), Workload::IdleCompressed { connections: 5000 }),
 
@@ -232,6 +232,10 @@ pub const CELLS: &[Cell] = &[
     cell("client-1KiB", "1 KiB, 1 in flight", CLIENT, Workload::ClientEcho { size: KIB, in_flight: 1 }),
     cell("client-1KiBx16", "1 KiB, 16 in flight", CLIENT, Workload::ClientEcho { size: KIB, in_flight: 16 }),
     cell("client-64KiB", "64 KiB, 1 in flight", CLIENT, Workload::ClientEcho { size: 64 * KIB, in_flight: 1 }),
+
+    cell("cores-32Bx64", "32 B, 64 connections", CORES, binary(32, 64, 1)),
+    cell("cores-32Bx64x16", "32 B, 64 connections, 16 in flight", CORES, binary(32, 64, 16)),
+    cell("cores-16KiBx64", "16 KiB, 64 connections", CORES, binary(16 * KIB, 64, 1)),
 
     cell("node-32Bx64", "32 B, 64 connections", NODE, binary(32, 64, 1)),
     cell("node-32Bx64x16", "32 B, 64 connections, 16 in flight", NODE, binary(32, 64, 16)),
@@ -261,7 +265,7 @@ mod tests {
 
     #[test]
     fn the_base_of_a_cell_is_measured_in_it() {
-        for cell in CELLS.iter().filter(|cell| cell.part != Part::Cores) {
+        for cell in CELLS {
             let base = SERVERS.iter().find(|server| server.name == cell.base);
             assert!(base.is_some_and(|base| base.modes.contains(&cell.mode)), "{}", cell.name);
         }

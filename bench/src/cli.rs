@@ -54,6 +54,11 @@ impl Arguments {
         Ok(Some(names))
     }
 
+    /// Whether all arguments have been taken.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Ends the parsing.
     ///
     /// # Errors

@@ -118,7 +118,7 @@ pub fn run(
     }
     command.stdin(Stdio::null()).stdout(Stdio::piped());
     let stolen = stolen_ticks()?;
-    let output = spawn_on(core, command)?.wait_with_output()?;
+    let output = spawn_on(&[core], command)?.wait_with_output()?;
     if !output.status.success() {
         return Err(format!("{}: {}", client.name, output.status).into());
     }

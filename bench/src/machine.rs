@@ -10,15 +10,15 @@ use nix::unistd::Pid;
 
 use crate::Result;
 
-/// Binds the calling thread, and whatever it starts afterwards, to one core.
+/// Binds the calling thread, and whatever it starts afterwards, to these cores.
 ///
 /// # Errors
-/// The core does not exist or is not allowed to this process.
-pub fn pin_this_thread(core: usize) -> Result<()> {
-    let mut cores = CpuSet::new();
-    cores.set(core)?;
-    sched_setaffinity(Pid::from_raw(0), &cores)
-        .map_err(|error| format!("cannot pin to core {core}: {error}"))?;
+/// A core does not exist or is not allowed to this process.
+pub fn pin_this_thread(cores: &[usize]) -> Result<()> {
+    let mut set = CpuSet::new();
+    cores.iter().try_for_each(|&core| set.set(core))?;
+    sched_setaffinity(Pid::from_raw(0), &set)
+        .map_err(|error| format!("cannot pin to cores {cores:?}: {error}"))?;
     Ok(())
 }
 

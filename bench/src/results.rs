@@ -10,6 +10,9 @@ use crate::measure::{Sample, Work};
 use crate::report::Series;
 use crate::servers::{SERVERS, root};
 
+/// The file of what `codec` printed.
+pub const CODEC: &str = "codec.md";
+
 /// All that was measured in one cell.
 #[derive(Debug)]
 pub struct Results {

@@ -37,9 +37,11 @@ pub enum Mode {
     NodeTls,
     /// `Deflate`, among the servers on Node.js.
     NodeDeflate,
+    /// `Echo`, on both cores.
+    Cores,
 }
 
-use Mode::{Broadcast, Client, ClientTls, Deflate, Echo, Node, NodeDeflate, NodeTls, Tls};
+use Mode::{Broadcast, Client, ClientTls, Cores, Deflate, Echo, Node, NodeDeflate, NodeTls, Tls};
 
 /// A server or client under test.
 #[derive(Debug, Clone, Copy)]
@@ -58,7 +60,7 @@ pub struct Server {
 #[derive(Debug, Clone, Copy)]
 enum Program {
     /// A binary of the package `server-<package>` in this workspace.
-    Cargo { package: &'static str, binary: &'static str },
+    Cargo { package: &'static str, binary: &'static str, arguments: &'static [&'static str] },
     /// A script in `npm/`, run by an interpreter that `npm ci` installed there or that is on the PATH.
     Npm { interpreter: &'static str, script: &'static str },
     /// As `Npm`, on the npm package of this project, which is built first.
@@ -66,12 +68,12 @@ enum Program {
 }
 
 const fn rust(name: &'static str, package: &'static str, modes: &'static [Mode]) -> Server {
-    let program = Program::Cargo { package, binary: package };
+    let program = Program::Cargo { package, binary: package, arguments: &[] };
     Server { name, quick: false, modes, peer: Peer::WebSocket, program }
 }
 
 const fn raw(name: &'static str, binary: &'static str) -> Server {
-    let program = Program::Cargo { package: "server-raw", binary };
+    let program = Program::Cargo { package: "server-raw", binary, arguments: &[] };
     Server { name, quick: true, modes: &[Echo], peer: Peer::Raw, program }
 }
 
@@ -83,6 +85,11 @@ const fn npm(
 ) -> Server {
     let program = Program::Npm { interpreter, script };
     Server { name, quick: false, modes, peer: Peer::WebSocket, program }
+}
+
+const fn cores(name: &'static str, arguments: &'static [&'static str]) -> Server {
+    let program = Program::Cargo { package: "server-hybi", binary: "server-hybi", arguments };
+    Server { name, quick: false, modes: &[Cores], peer: Peer::WebSocket, program }
 }
 
 const fn quick(server: Server) -> Server {
@@ -97,7 +104,7 @@ pub const SERVERS: &[Server] = &[
     quick(rust("fastwebsockets", "server-fastwebsockets", &[Echo, Tls, Broadcast])),
     quick(rust("tokio-tungstenite", "server-tokio-tungstenite", &[Echo, Tls])),
     rust("tokio-websockets", "server-tokio-websockets", &[Echo]),
-    rust("yawc", "server-yawc", &[Echo, Deflate]),
+    rust("yawc", "server-yawc", &[Echo]),
     rust("sockudo-ws", "server-sockudo-ws", &[Echo, Deflate]),
     rust("axum", "server-axum", &[Echo]),
     Server {
@@ -106,6 +113,8 @@ pub const SERVERS: &[Server] = &[
     },
     npm("ws", "node", "ws.mjs", &[Echo, Tls, Deflate, Broadcast, Node, NodeTls, NodeDeflate]),
     npm("bun", "bun", "bun.mjs", &[Echo, Tls, Broadcast, Node, NodeTls]),
+    cores("hybi, workers(2)", &["--workers", "2"]),
+    cores("hybi, multi-threaded", &["--threads", "2"]),
     rust("hybi-client", "client-hybi", &[Client, ClientTls]),
     rust("tokio-tungstenite-client", "client-tokio-tungstenite", &[Client, ClientTls]),
     rust("fastwebsockets-client", "client-fastwebsockets", &[Client, ClientTls]),
@@ -155,8 +164,11 @@ impl Server {
         let address = free_address()?;
         let mut command = self.command();
         command.arg(address.to_string()).stdin(Stdio::null()).stdout(Stdio::null());
+        if let Program::Cargo { arguments, .. } = self.program {
+            command.args(arguments);
+        }
         match mode {
-            Echo | Node => {}
+            Echo | Node | Cores => {}
             Broadcast => drop(command.arg("--broadcast")),
             Deflate | NodeDeflate => drop(command.arg("--deflate")),
             Tls | NodeTls => {
@@ -164,7 +176,8 @@ impl Server {
             }
             Client | ClientTls => return Err(format!("{} is no server", self.name).into()),
         }
-        let child = spawn_on(core, command)?;
+        let cores = if mode == Cores { &[0, 1][..] } else { &[core] };
+        let child = spawn_on(cores, command)?;
         let mut running = Running { child, address };
         running.wait_until_listening().map_err(|error| format!("{}: {error}", self.name))?;
         Ok(running)
@@ -187,14 +200,15 @@ impl Server {
     }
 }
 
-/// Starts a program that is bound to one core.
+/// Starts a program that is bound to these cores.
 ///
 /// # Errors
 /// It cannot be started.
-pub fn spawn_on(core: usize, mut command: Command) -> Result<Child> {
+pub fn spawn_on(cores: &[usize], mut command: Command) -> Result<Child> {
     // A child inherits the cores of the thread that starts it, so this thread's own do not change.
+    let cores = cores.to_vec();
     std::thread::spawn(move || -> Result<Child> {
-        pin_this_thread(core)?;
+        pin_this_thread(&cores)?;
         Ok(command.spawn().map_err(|error| format!("{command:?}: {error}"))?)
     })
     .join()

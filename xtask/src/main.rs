@@ -2,6 +2,7 @@
 
 #![forbid(unsafe_code)]
 
+mod bench;
 mod conformance;
 mod errors;
 mod features;
@@ -10,6 +11,7 @@ mod interop;
 mod linear;
 mod netem;
 mod npm_package;
+mod rfc;
 mod rules;
 mod shell;
 mod sound;
@@ -30,12 +32,17 @@ cargo xtask conformance [OPTIONS]    the Autobahn|Testsuite against our server a
     --program PATH       test another program that takes the arguments of ours
 cargo xtask interop [PAIR]...         our server and our client with others: ws-client, ws-server,
                                      websockets-client, websockets-server, curl, chromium
+cargo xtask bench [OPTIONS]          hybi beside its peers and the kernel's floor (--help tells the options);
+                                     without options everything, kept and written to
+                                     docs/PERFORMANCE.md; --quick takes less than 3 minutes
 cargo xtask errors [--check]         write docs/ERRORS.md from the table of codes, or compare it
 cargo xtask fuzz [--seconds N] [TARGET]...
                                      the fuzz targets, 60 s each (nightly)
 cargo xtask soak [--minutes N | --seconds N] [--connections N]
                                      15 minutes with 10000 connections: nothing lost, nothing grows
 cargo xtask netem [--seconds N]      a soak over a network that loses and reorders packets (root)
+cargo xtask rfc [--check]            write docs/COMPLIANCE.md: each requirement of the RFCs, what keeps it
+                                     and the test that shows it; or compare it
 cargo xtask loom                     every order of the steps of the write turn
 cargo xtask memcheck                 the tests of hybi-bytes and hybi-proto under valgrind
 cargo xtask asan                     the tests of the libraries with AddressSanitizer (nightly)
@@ -55,9 +62,11 @@ fn main() -> ExitCode {
     };
     let result = match command {
         "test" => test::command(options),
+        "bench" => bench::command(options),
         "conformance" => conformance::command(options),
         "interop" => interop::command(options),
         "errors" => errors::command(options),
+        "rfc" => rfc::command(options),
         "linear" => linear::command(options),
         "loom" => sound::loom(options),
         "memcheck" => sound::memcheck(options),

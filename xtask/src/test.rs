@@ -2,6 +2,7 @@
 //!
 //! A new check is one more entry of [`STEPS`].
 
+use crate::bench;
 use crate::conformance::{self, Extent};
 use crate::errors;
 use crate::features;
@@ -9,6 +10,7 @@ use crate::fuzz;
 use crate::interop;
 use crate::linear;
 use crate::npm_package;
+use crate::rfc;
 use crate::rules;
 use crate::shell::{self, Verdict};
 use crate::sound;
@@ -38,11 +40,17 @@ const STEPS: &[Step] = &[
         quick: true,
         run: |_| errors::check().map(|()| Verdict::Passed),
     },
+    Step {
+        name: "docs/COMPLIANCE.md",
+        quick: true,
+        run: |_| rfc::check().map(|()| Verdict::Passed),
+    },
     Step { name: "rules", quick: true, run: |_| rules::check().map(|()| Verdict::Passed) },
     Step { name: "fuzz: seeds and noise", quick: false, run: |_| fuzz::step() },
     Step { name: "features of hybi", quick: false, run: |_| features::step() },
     Step { name: "linear parsing", quick: false, run: |_| linear::step() },
     Step { name: "loom", quick: false, run: |_| sound::loom_step() },
+    Step { name: "instructions of the codec", quick: false, run: |_| bench::step() },
     Step { name: "npm package", quick: true, run: |_| npm_package::step() },
     Step { name: "conformance", quick: true, run: conformance::step },
     Step { name: "conformance, npm package", quick: true, run: conformance::npm_step },

@@ -13,7 +13,7 @@ use hybi_bench::measure::{Sample, Timing, measure};
 use hybi_bench::report::{self, Series};
 use hybi_bench::results::Results;
 use hybi_bench::servers::{Mode, Running, SERVERS, Server, target_directory};
-use hybi_bench::{client, machine};
+use hybi_bench::{client, document, machine};
 
 const USAGE: &str = "\
 cargo run --release --bin bench -- [OPTIONS]
@@ -27,6 +27,8 @@ cargo run --release --bin bench -- [OPTIONS]
   --server-core N      core of the servers         (default: 1)
   --load-core N        core of the load generator  (default: 0)
   --save               keep the samples in results/, in place of earlier ones
+  --report             write docs/PERFORMANCE.md from what results/ holds, after measuring the cells that are
+                       named, if any are
   --no-build           run what is already built
   --list               print the cells and servers";
 
@@ -66,6 +68,10 @@ fn run() -> Result<()> {
         SERVERS.iter().for_each(|server| println!("server  {}", server.name));
         return Ok(());
     }
+    let report = arguments.flag("--report");
+    if report && arguments.is_empty() {
+        return document::write();
+    }
     let options = parse(arguments)?;
     let started = Instant::now();
     let servers = if options.build { build(&options)? } else { options.servers.clone() };
@@ -73,7 +79,7 @@ fn run() -> Result<()> {
     machine::raise_open_file_limit(most as u64 + 200)?;
     // Counted before this thread is bound to one core.
     let machine = machine::description();
-    machine::pin_this_thread(options.load_core)?;
+    machine::pin_this_thread(&[options.load_core])?;
 
     let circumstances = format!(
         "{}, on {}; server on core {}, load on core {}; windows of {:.1} s",
@@ -90,6 +96,9 @@ fn run() -> Result<()> {
         if options.save {
             Results { circumstances: circumstances.clone(), series }.save(cell)?;
         }
+    }
+    if report {
+        document::write()?;
     }
     println!("Took {:.0} s without building.", started.elapsed().as_secs_f64());
     Ok(())

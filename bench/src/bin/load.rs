@@ -56,7 +56,7 @@ fn run() -> Result<()> {
     arguments.finish().map_err(|error| format!("{error}\n\n{USAGE}"))?;
 
     machine::raise_open_file_limit(connections as u64 + 200)?;
-    machine::pin_this_thread(core)?;
+    machine::pin_this_thread(&[core])?;
     let target = address.into();
     let mut load: Box<dyn Load> = if deflate {
         let mut load = Compressed::open(&target, Script::new(size.max(1024))?, connections, 8)?;
