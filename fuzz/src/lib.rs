@@ -3,7 +3,10 @@
 
 #![forbid(unsafe_code)]
 
+pub mod deflate;
+pub mod heads;
 mod naive;
+pub mod others;
 
 use bytes::Buf;
 use hybi_bytes::PayloadBuffer;
@@ -240,12 +243,20 @@ mod tests {
         run_seeds("header", header);
         run_seeds("mask", mask);
         run_seeds("utf8", utf8);
+        run_seeds("deflate_roundtrip", deflate::roundtrip);
+        run_seeds("inflate", deflate::arbitrary);
+        run_seeds("handshake_server", heads::server);
+        run_seeds("handshake_client", heads::client);
+        run_seeds("extension", heads::extension);
+        run_seeds("tunnel", heads::tunnel);
+        run_seeds("url", heads::url);
+        run_seeds("tungstenite", others::tungstenite);
     }
 
     #[test]
     fn noise_passes_every_target() {
         let mut random = testkit::Random::new(1);
-        for _ in 0..20_000 {
+        for round in 0..20_000 {
             let len = random.below(64);
             let octets: Vec<u8> = (0..len).map(|_| random.next_u64() as u8).collect();
             receive(Role::Server, &octets);
@@ -254,6 +265,16 @@ mod tests {
             header(&octets);
             mask(&octets);
             utf8(&octets);
+            if round % 20 == 0 {
+                deflate::roundtrip(&octets);
+                deflate::arbitrary(&octets);
+            }
+            heads::server(&octets);
+            heads::client(&octets);
+            heads::extension(&octets);
+            heads::tunnel(&octets);
+            heads::url(&octets);
+            others::tungstenite(&octets);
         }
     }
 }

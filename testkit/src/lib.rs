@@ -4,12 +4,15 @@
 //! * [`frame`](frame()) and [`frames`]: frames made by hand, and read without the code under test.
 //! * [`Transcript`]: all that a connection makes of a stream of octets, to compare chunkings.
 //! * [`Faulty`]: a stream that reads and writes as badly as the traits allow.
+//! * [`FaultProxy`]: a TCP proxy that cuts, resets, stalls, half-closes or drips at a given octet.
 //! * [`Script`]: a peer that sends and expects the octets the test writes down.
 //!
 //! Whatever is random comes from a seed, so that a failure repeats.
 
 #![forbid(unsafe_code)]
 
+#[cfg(feature = "io")]
+mod fault;
 #[cfg(feature = "io")]
 mod faulty;
 mod frame;
@@ -19,6 +22,8 @@ mod random;
 mod script;
 mod transcript;
 
+#[cfg(feature = "io")]
+pub use fault::{Direction, Fault, FaultProxy};
 #[cfg(feature = "io")]
 pub use faulty::{Faulty, Gate};
 pub use frame::{Frame, LengthForm, Received, frame, frames, hex};

@@ -6,9 +6,12 @@ mod bench;
 mod conformance;
 mod errors;
 mod features;
+mod fuzz;
 mod interop;
 mod linear;
+mod netem;
 mod npm_package;
+mod rfc;
 mod rules;
 mod shell;
 mod sound;
@@ -33,6 +36,13 @@ cargo xtask bench [OPTIONS]          hybi beside its peers and the kernel's floo
                                      without options everything, kept and written to
                                      docs/PERFORMANCE.md; --quick takes less than 3 minutes
 cargo xtask errors [--check]         write docs/ERRORS.md from the table of codes, or compare it
+cargo xtask fuzz [--seconds N] [TARGET]...
+                                     the fuzz targets, 60 s each (nightly)
+cargo xtask soak [--minutes N | --seconds N] [--connections N]
+                                     15 minutes with 10000 connections: nothing lost, nothing grows
+cargo xtask netem [--seconds N]      a soak over a network that loses and reorders packets (root)
+cargo xtask rfc [--check]            write docs/COMPLIANCE.md: each requirement of the RFCs, what keeps it
+                                     and the test that shows it; or compare it
 cargo xtask loom                     every order of the steps of the write turn
 cargo xtask memcheck                 the tests of hybi-bytes and hybi-proto under valgrind
 cargo xtask asan                     the tests of the libraries with AddressSanitizer (nightly)
@@ -56,11 +66,15 @@ fn main() -> ExitCode {
         "conformance" => conformance::command(options),
         "interop" => interop::command(options),
         "errors" => errors::command(options),
+        "rfc" => rfc::command(options),
         "linear" => linear::command(options),
         "loom" => sound::loom(options),
         "memcheck" => sound::memcheck(options),
         "asan" => sound::asan(options),
         "miri" => sound::miri(options),
+        "netem" => netem::command(options),
+        "fuzz" => fuzz::command(options),
+        "soak" => sound::soak(options),
         "rules" => rules::command(options),
         "help" | "--help" | "-h" => {
             println!("{USAGE}");

@@ -6,9 +6,11 @@ use crate::bench;
 use crate::conformance::{self, Extent};
 use crate::errors;
 use crate::features;
+use crate::fuzz;
 use crate::interop;
 use crate::linear;
 use crate::npm_package;
+use crate::rfc;
 use crate::rules;
 use crate::shell::{self, Verdict};
 use crate::sound;
@@ -38,7 +40,13 @@ const STEPS: &[Step] = &[
         quick: true,
         run: |_| errors::check().map(|()| Verdict::Passed),
     },
+    Step {
+        name: "docs/COMPLIANCE.md",
+        quick: true,
+        run: |_| rfc::check().map(|()| Verdict::Passed),
+    },
     Step { name: "rules", quick: true, run: |_| rules::check().map(|()| Verdict::Passed) },
+    Step { name: "fuzz: seeds and noise", quick: false, run: |_| fuzz::step() },
     Step { name: "features of hybi", quick: false, run: |_| features::step() },
     Step { name: "linear parsing", quick: false, run: |_| linear::step() },
     Step { name: "loom", quick: false, run: |_| sound::loom_step() },

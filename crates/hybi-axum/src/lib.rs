@@ -35,10 +35,10 @@
 use axum_core::body::Body;
 use axum_core::extract::FromRequestParts;
 use axum_core::response::{IntoResponse, Response};
-use http::StatusCode;
 use http::request::Parts;
+use http::{HeaderMap, StatusCode};
 use hybi::server::{Acceptor, Clients, Origins, Refusal, Request};
-use hybi::{Error, Options, WebSocket};
+use hybi::{DeflateOptions, Error, Limits, Options, WebSocket};
 use hybi_proto::handshake::Upgrade;
 use hyper::upgrade::OnUpgrade;
 use std::fmt;
@@ -62,6 +62,8 @@ pub struct WebSocketUpgrade {
     request: http::Request<()>,
     offered: Vec<String>,
     acceptor: Acceptor,
+    options: Options,
+    subprotocols: Vec<String>,
     peer: Option<SocketAddr>,
     clients: Option<Clients>,
     on_error: Option<OnError>,
@@ -75,18 +77,52 @@ impl WebSocketUpgrade {
 
     /// What the connection may do, and for how long: limits, compression, heartbeat (default
     /// [`Options::new`]).
-    pub fn options(self, options: Options) -> Self {
-        self.set(|acceptor| acceptor.options(options))
+    pub fn options(mut self, options: Options) -> Self {
+        self.options = options;
+        self
+    }
+
+    /// The largest message that is received, in bytes (default 100 MiB; axum's own extractor has 64
+    /// MiB); the other limits are left at their defaults.
+    pub fn max_message_size(mut self, bytes: usize) -> Self {
+        self.options = self.options.limits(Limits::new().max_message_size(bytes));
+        self
+    }
+
+    /// Compresses messages if the client offers it (default: no).
+    pub fn compression(mut self, deflate: DeflateOptions) -> Self {
+        self.options = self.options.compression(deflate);
+        self
     }
 
     /// The subprotocols spoken here: the first one that the client offers and that is among them is
     /// chosen (default: none).
-    pub fn subprotocols<I>(self, names: I) -> Self
+    pub fn subprotocols<I>(mut self, names: I) -> Self
     where
         I: IntoIterator,
         I::Item: Into<String>,
     {
-        self.set(|acceptor| acceptor.subprotocols(names))
+        self.subprotocols = names.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// The subprotocol that will be agreed on: the first that the client offers and that is among
+    /// [`subprotocols`](Self::subprotocols).
+    pub fn selected_subprotocol(&self) -> Option<&str> {
+        self.offered.iter().find(|name| self.subprotocols.contains(name)).map(String::as_str)
+    }
+
+    /// Adds headers to the 101, for example `Set-Cookie`.
+    pub fn response_headers(
+        self,
+        add: impl Fn(&Request, &mut HeaderMap) + Send + Sync + 'static,
+    ) -> Self {
+        self.set(|acceptor| acceptor.response_headers(add))
+    }
+
+    /// The client's request.
+    pub fn request(&self) -> &http::Request<()> {
+        &self.request
     }
 
     /// The subprotocols that the client offers, the most wanted first.
@@ -134,6 +170,7 @@ impl WebSocketUpgrade {
         F: FnOnce(WebSocket, Request) -> Fut + Send + 'static,
         Fut: Future<Output = Result<(), Error>> + Send + 'static,
     {
+        self.acceptor = self.acceptor.options(self.options).subprotocols(self.subprotocols);
         let decision = pin!(self.acceptor.upgrade_from(&mut self.request, self.peer));
         // Only `authorize` would have to wait, and there is none: axum has its own means.
         let Poll::Ready(decision) = decision.poll(&mut Context::from_waker(Waker::noop())) else {
@@ -174,6 +211,8 @@ impl<S: Send + Sync> FromRequestParts<S> for WebSocketUpgrade {
             request,
             offered,
             acceptor,
+            options: Options::new(),
+            subprotocols: Vec::new(),
             peer: None,
             clients: None,
             on_error: None,

@@ -5,7 +5,7 @@ use axum::extract::State;
 use axum::response::Response;
 use axum::routing::{any, get};
 use hybi::server::{Clients, Origins, Shutdown};
-use hybi::{Client, CloseCode, DeflateOptions, Event, Options};
+use hybi::{Client, CloseCode, DeflateOptions, Event};
 use hybi_axum::WebSocketUpgrade;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -14,7 +14,9 @@ use tokio::net::{TcpListener, TcpStream};
 async fn echo(State(clients): State<Clients>, upgrade: WebSocketUpgrade) -> Response {
     upgrade
         .clients(&clients)
-        .options(Options::new().compression(DeflateOptions::new()))
+        .compression(DeflateOptions::new())
+        .max_message_size(2000)
+        .response_headers(|_, headers| drop(headers.insert("x-served-by", "hybi".parse().unwrap())))
         .subprotocols(["chat.v2", "chat.v1"])
         .on_upgrade(|mut ws| async move {
             while let Some(message) = ws.recv().await? {
@@ -61,11 +63,16 @@ async fn two_endpoints_and_a_page_share_a_port() {
     let (mut echo, response) =
         client.connect_with_response(&format!("ws://{address}/echo")).await.unwrap();
     assert_eq!(echo.subprotocol(), Some("chat.v1"));
+    assert_eq!(response.headers()["x-served-by"], "hybi");
     let extensions = response.headers()["sec-websocket-extensions"].to_str().unwrap();
     assert!(extensions.starts_with("permessage-deflate"), "{extensions}");
     let text = "compressible ".repeat(100);
     echo.send(text.clone()).await.unwrap();
     assert_eq!(echo.recv().await.unwrap().unwrap(), text.as_str());
+
+    echo.send("too large ".repeat(201)).await.unwrap();
+    assert_eq!(echo.recv().await.unwrap(), None);
+    assert_eq!(echo.close_info().unwrap().code(), CloseCode::MESSAGE_TOO_BIG.get());
 
     let mut greeting = hybi::connect(&format!("ws://{address}/greet?hello")).await.unwrap();
     assert_eq!(greeting.recv().await.unwrap().unwrap(), "hello");

@@ -12,7 +12,7 @@ use rcgen::ExtendedKeyUsagePurpose;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{RootCertStore, ServerConfig};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
@@ -310,4 +310,40 @@ async fn a_key_that_does_not_belong_to_the_certificate_is_refused() {
     let port = serve(server_config(&authority.sign(&["localhost"]), None)).await;
     let text = tls_error(Client::new().tls(tls).connect(&format!("wss://localhost:{port}/")).await);
     assert!(text.starts_with("the client's certificate and key cannot be used: "), "{text}");
+}
+
+/// Notes the name that a client asks for.
+#[derive(Debug)]
+struct Listening {
+    key: Arc<rustls::sign::CertifiedKey>,
+    asked_for: Mutex<Option<String>>,
+}
+
+impl rustls::server::ResolvesServerCert for Listening {
+    fn resolve(
+        &self,
+        hello: rustls::server::ClientHello<'_>,
+    ) -> Option<Arc<rustls::sign::CertifiedKey>> {
+        *self.asked_for.lock().unwrap() = hello.server_name().map(str::to_owned);
+        Some(self.key.clone())
+    }
+}
+
+#[tokio::test]
+async fn the_server_is_told_which_name_is_wanted() {
+    let authority = Authority::new();
+    let identity = authority.sign(&["localhost"]);
+    let chain = vec![CertificateDer::from_pem_slice(identity.certificate.as_bytes()).unwrap()];
+    let key = PrivateKeyDer::from_pem_slice(identity.key.as_bytes()).unwrap();
+    let key = rustls::sign::CertifiedKey::from_der(chain, key, &provider()).unwrap();
+    let listening = Arc::new(Listening { key: Arc::new(key), asked_for: Mutex::default() });
+    let config = ServerConfig::builder_with_provider(provider())
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_cert_resolver(listening.clone());
+    let port = serve(config).await;
+    let client = Client::new().tls(trusting(&authority));
+    client.connect(&format!("wss://localhost:{port}/")).await.unwrap();
+    assert_eq!(listening.asked_for.lock().unwrap().as_deref(), Some("localhost"));
 }

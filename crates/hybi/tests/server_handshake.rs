@@ -1,7 +1,7 @@
 //! The decision before the 101: each refusal states its reason, and harms nobody else.
 
 use http::{HeaderName, HeaderValue, StatusCode, header};
-use hybi::server::{HeadLimits, Origins, Refusal};
+use hybi::server::{Acceptor, HeadLimits, Origins, Refusal};
 use hybi::{Client, Error, Server};
 use std::sync::{Arc, Mutex};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -161,4 +161,60 @@ async fn the_handler_gets_the_whole_request() {
         .header(HeaderName::from_static("x-forwarded-for"), HeaderValue::from_static("192.0.2.1"));
     let mut ws = client.connect(&format!("ws://{address}/?room=7")).await.unwrap();
     assert_eq!(ws.recv().await.unwrap().unwrap(), "room=7 192.0.2.1 127.0.0.1");
+}
+
+/// The client's end of a stream whose request somebody else has read, and what came of it.
+async fn accept_parsed(
+    acceptor: Acceptor,
+    request: http::Request<()>,
+    early: &[u8],
+) -> (Result<(hybi::WebSocket, hybi::server::Request), Error>, tokio::io::DuplexStream) {
+    let (ours, theirs) = tokio::io::duplex(64 * 1024);
+    (acceptor.accept_parsed(request, ours, early).await, theirs)
+}
+
+fn parsed(path: &str) -> http::Request<()> {
+    http::Request::builder()
+        .uri(path)
+        .header("host", "test")
+        .header("upgrade", "websocket")
+        .header("connection", "Upgrade")
+        .header("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ==")
+        .header("sec-websocket-version", "13")
+        .header("cookie", "session=1")
+        .body(())
+        .unwrap()
+}
+
+#[tokio::test]
+async fn a_request_that_was_parsed_elsewhere_is_answered_on_its_stream() {
+    let acceptor = Acceptor::new().path("/chat");
+    let (accepted, mut client) =
+        accept_parsed(acceptor, parsed("/chat?room=1"), b"\x81\x82\0\0\0\0hi").await;
+    let (mut ws, request) = accepted.unwrap();
+    assert_eq!(request.cookie("session"), Some("1"));
+    assert_eq!(request.uri().query(), Some("room=1"));
+    // What had been read after the head is the beginning of the WebSocket.
+    assert_eq!(ws.recv().await.unwrap().unwrap(), "hi");
+    ws.send("and back").await.unwrap();
+    ws.flush().await.unwrap();
+    drop(ws);
+    let mut octets = Vec::new();
+    client.read_to_end(&mut octets).await.unwrap();
+    assert!(octets.ends_with(b"\r\n\r\n\x81\x08and back"), "{octets:?}");
+    let text = String::from_utf8_lossy(&octets);
+    assert!(text.starts_with("HTTP/1.1 101 "), "{text}");
+    assert!(text.contains("s3pPLMBiTxaQ9kYGzzhZRbK+xOo="), "{text}");
+}
+
+#[tokio::test]
+async fn a_request_that_was_parsed_elsewhere_is_refused_on_its_stream() {
+    let acceptor = Acceptor::new().path("/chat");
+    let refusing = accept_parsed(acceptor, parsed("/elsewhere"), b"");
+    let (accepted, mut client) = refusing.await;
+    assert!(matches!(accepted, Err(Error::Handshake(_))), "{accepted:?}");
+    let mut answer = String::new();
+    client.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 404 "), "{answer}");
+    assert!(answer.ends_with("no WebSocket here"), "{answer}");
 }

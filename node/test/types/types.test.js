@@ -12,15 +12,15 @@ const { test } = require('node:test');
 
 const root = path.join(__dirname, '../..');
 
-/** Compiles programs with PACKAGE replaced, in a directory inside of the package. */
-function compile(package_, names) {
+/** Compiles programs with PACKAGE replaced, in a directory inside of the package; resolves with complaints. */
+function compile(package_, names, { from = path.join(__dirname, 'programs'), replace = 'PACKAGE', options } = {}) {
   const directory = fs.mkdtempSync(path.join(__dirname, `.${package_}-`));
 
   try {
     for (const name of names) {
-      const source = fs.readFileSync(path.join(__dirname, 'programs', name), 'utf8');
+      const source = fs.readFileSync(path.join(from, name), 'utf8');
 
-      fs.writeFileSync(path.join(directory, name), source.replaceAll('PACKAGE', package_));
+      fs.writeFileSync(path.join(directory, name), source.replaceAll(replace, package_));
     }
     fs.writeFileSync(
       path.join(directory, 'tsconfig.json'),
@@ -32,16 +32,17 @@ function compile(package_, names) {
           types: ['node'],
           strict: true,
           noUncheckedIndexedAccess: true,
-          noEmit: true
+          noEmit: true,
+          ...options
         },
-        include: ['*.cts', '*.mts', '*.ts']
+        include: ['*.cts', '*.mts', '*.mjs']
       })
     );
     return new Promise((resolve) => {
       const tsc = path.join(root, 'node_modules/typescript/bin/tsc');
 
       execFile(process.execPath, [tsc, '-p', directory], { cwd: root }, (err, stdout, stderr) => {
-        resolve(err ? stdout + stderr : '');
+        resolve(err ? (stdout + stderr).replaceAll(path.basename(directory), '') : '');
       });
     }).finally(() => fs.rmSync(directory, { recursive: true, force: true }));
   } catch (err) {
@@ -66,4 +67,16 @@ test('what goes beyond ws compiles', async () => {
 
 test('ours fits where that of ws is wanted', async () => {
   assert.strictEqual(await compile('hybi', ['assignable.mts']), '');
+});
+
+test('the examples are JavaScript: whatever is said of their types is the same', async () => {
+  const from = path.join(root, 'examples');
+  const names = fs.readdirSync(from).filter((name) => name.endsWith('.mjs') && name !== 'beyond-ws.mjs');
+  const options = { allowJs: true, checkJs: true, strict: false, noUncheckedIndexedAccess: false };
+  const all = await Promise.all(
+    ['ws', 'hybi'].map((package_) => compile(package_, names, { from, replace: 'hybi', options }))
+  );
+
+  assert.match(all[0], /isAlive/);
+  assert.strictEqual(all[1], all[0]);
 });

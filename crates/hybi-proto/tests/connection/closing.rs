@@ -300,3 +300,11 @@ fn an_aborted_connection_writes_nothing_more() {
         assert_refuses_to_send(&mut endpoint);
     }
 }
+
+#[test]
+fn a_code_that_must_not_be_sent_cannot_be_made() {
+    for number in 0..=u16::MAX {
+        let allowed = matches!(number, 1000..=1003 | 1007..=1014 | 3000..=4999);
+        assert_eq!(hybi_proto::CloseCode::new(number).is_ok(), allowed, "{number}");
+    }
+}

@@ -93,7 +93,7 @@ impl Shared {
     /// Queues a message if there is room; gives it back if there is not.
     pub(crate) fn try_send(self: &Arc<Self>, message: Message) -> Result<(), TrySendError> {
         let mut send = lock(&self.send);
-        if let Err(error) = send.check() {
+        if let Err(error) = send.check_open() {
             return Err(TrySendError::Failed(error));
         }
         if send.in_pieces || !send.sender.has_room(message.len()) {
@@ -110,7 +110,7 @@ impl Shared {
         message: &PreparedMessage,
     ) -> Result<(), TrySendError> {
         let mut send = lock(&self.send);
-        if let Err(error) = send.check() {
+        if let Err(error) = send.check_open() {
             return Err(TrySendError::Failed(error));
         }
         if send.in_pieces || !send.sender.has_room(message.message().len()) {
@@ -141,8 +141,7 @@ impl Shared {
         cx: &mut Context<'_>,
     ) -> Poll<Result<(), Error>> {
         let mut send = lock(&self.send);
-        send.check()?;
-        send.sender.check_open()?;
+        send.check_open()?;
         if send.in_pieces {
             send.wait(cx);
             return Poll::Pending;
@@ -242,6 +241,12 @@ impl Shared {
 }
 
 impl Send {
+    /// A connection that is closing takes nothing: that it is full as well does not matter.
+    fn check_open(&self) -> Result<(), Error> {
+        self.check()?;
+        Ok(self.sender.check_open()?)
+    }
+
     /// True if `len` octets more need nothing but to be queued: what [`Shared::poll_room`] finds out
     /// in the ordinary case.
     #[inline]

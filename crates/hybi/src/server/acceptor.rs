@@ -189,6 +189,44 @@ impl Acceptor {
         Ok((ws, request))
     }
 
+    /// As [`accept`](Self::accept), for a request that somebody else has read and parsed: decides over
+    /// it, and writes the answer to `stream`. `early` are the octets that were read after the head of
+    /// the request, if any; they belong to the WebSocket. `ws`: `noServer` and `handleUpgrade(request,
+    /// socket, head)`.
+    ///
+    /// ```
+    /// # async fn example(request: http::Request<()>, stream: tokio::net::TcpStream) -> Result<(), hybi::Error> {
+    /// let acceptor = hybi::server::Acceptor::new().path("/chat");
+    /// let (mut ws, request) = acceptor.accept_parsed(request, stream, b"").await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Cancel safety
+    /// Dropping the future drops the stream.
+    ///
+    /// # Errors
+    /// As [`accept`](Self::accept); the [`timeout`](Self::timeout) is that of the decision.
+    pub async fn accept_parsed<S, B>(
+        &self,
+        request: http::Request<B>,
+        stream: S,
+        early: &[u8],
+    ) -> Result<(WebSocket, Request), Error>
+    where
+        S: AsyncRead + AsyncWrite + Send + 'static,
+    {
+        let mut transport = Transport::new(stream);
+        let request = Request::new(request.map(|_body| ()), transport.peer_addr());
+        let open = async {
+            let opened = self.decide(&mut transport, request, early).await?;
+            Ok(self.open(opened, transport))
+        };
+        let (ws, request) = self.in_time(open).await?;
+        heartbeat::spawn(ws.shared());
+        Ok((ws, request))
+    }
+
     pub(super) async fn accept_transport(
         &self,
         transport: Transport,
@@ -200,6 +238,10 @@ impl Acceptor {
             let opened = self.handshake_on(&mut transport, peer).await?;
             Ok(self.open(opened, transport))
         };
+        self.in_time(open).await
+    }
+
+    async fn in_time<T>(&self, open: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
         let Some(timeout) = self.timeout else { return open.await };
         tokio::time::timeout(timeout, open).await.unwrap_or_else(|_| {
             Err(Error::timeout(

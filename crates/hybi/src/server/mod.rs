@@ -11,6 +11,8 @@ mod listener;
 mod origins;
 mod request;
 mod serve;
+#[cfg(feature = "tower")]
+mod service;
 mod shutdown;
 mod tls;
 #[cfg(feature = "hyper")]
@@ -23,6 +25,8 @@ pub use listen::{Listen, Listener};
 pub use listener::Server;
 pub use origins::Origins;
 pub use request::Request;
+#[cfg(feature = "tower")]
+pub use service::{Answering, Routing, WebSocketLayer, WebSocketRoute, WebSocketService};
 pub use shutdown::Shutdown;
 #[cfg(feature = "hyper")]
 pub use upgrade::Upgrading;
