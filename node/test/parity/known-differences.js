@@ -6,8 +6,6 @@
  */
 'use strict';
 
-const isNative = require('../../lib/codec').Inflate !== null;
-
 module.exports = {
   'shape: import gives a default and names': {
     reason: 'The default export of the ES module has the same statics as what require() gives; that of `ws` lacks them.',
@@ -52,26 +50,5 @@ module.exports = {
       'The first message of a tick is written at once, those after it together at the end of the tick, or before ' +
       'anything else is done to the socket.',
     ours: ['9', '9', '9', 'next tick 27']
-  },
-
-  ...(isNative && {
-    'server receives compressed data that cannot be inflated': {
-      reason: 'The words for invalid data are zlib\'s, and Rust has its own; the code is the same.',
-      ours: [
-        '["close unmasked 1007 \\"\\""] end',
-        'ws: error Error: invalid compressed data [Z_DATA_ERROR] (2)',
-        'ws: close 1006 Buffer() (3)'
-      ]
-    },
-    'client receives compressed data that cannot be inflated': {
-      reason: 'The same on the other side.',
-      ours: [
-        'client: upgrade 101 (0)',
-        'client: open (1)',
-        'client: error Error: invalid compressed data [Z_DATA_ERROR] (2)',
-        'client: close 1006 Buffer() (3)',
-        'server: ["close masked 1007 \\"\\""] end'
-      ]
-    }
-  })
+  }
 };
