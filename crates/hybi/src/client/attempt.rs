@@ -4,14 +4,17 @@ use super::connect::Client;
 use super::proxy;
 use crate::error::{Error, HandshakeError};
 use crate::heartbeat;
+use crate::meter::Meter;
 use crate::pump::Shared;
 use crate::random;
+use crate::trace;
 use crate::transport::Transport;
 use crate::websocket::WebSocket;
 use bytes::Bytes;
 use http::Response;
 use hybi_proto::handshake::{ClientHandshake, Outcome, RequestOptions};
 use hybi_proto::{Connection, ErrorCode, ErrorDetail, Extensions, Role, Target};
+use std::fmt;
 use std::future::Future;
 use std::io;
 use std::time::Duration;
@@ -89,6 +92,16 @@ pub(super) fn prepare(
     let deflate = client.options.deflate(Role::Client);
     let request = request.extensions(deflate.map(|deflate| deflate.offer()));
     Ok(ClientHandshake::new(target, &request, random::nonce())?)
+}
+
+/// Host and path of a target, for a log: the query may be secret.
+pub(super) struct Place<'a>(pub(super) &'a Target);
+
+impl fmt::Display for Place<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let path = self.0.path_and_query().split('?').next().unwrap_or_default();
+        write!(f, "{}{path}", self.0.host_header())
+    }
 }
 
 /// Dials and shakes hands.
@@ -200,12 +213,18 @@ pub(super) async fn handshake(
                 let extensions = confirm(client, negotiated.extensions.as_deref())?;
                 let connection =
                     Connection::client(random::masking_key, &extensions, &client.options);
+                let peer = transport.peer_addr();
+                let subprotocol = negotiated.subprotocol.as_deref();
+                let span =
+                    trace::Span::new("client", peer, &Place(target), subprotocol, &extensions);
+                let meter = Meter::new(client.stats.as_ref(), span);
                 let shared = Shared::new(
                     connection,
                     transport,
                     client.options.clone(),
                     negotiated.subprotocol,
                     input,
+                    meter,
                 );
                 heartbeat::spawn(&shared);
                 return Ok(Answer::Open(WebSocket::new(shared), response));

@@ -1,6 +1,6 @@
 //! [`Client`]: what is asked for, and how it is reached.
 
-use super::attempt::{Answer, Deadline, attempt, handshake, prepare, secure};
+use super::attempt::{Answer, Deadline, Place, attempt, handshake, prepare, secure};
 use super::dial::Dialer;
 use super::idna;
 use super::proxy::ProxyChoice;
@@ -8,6 +8,8 @@ use super::redirect::{self, Redirect};
 #[cfg(any(feature = "tls", feature = "native-tls"))]
 use super::tls::Tls;
 use crate::error::Error;
+use crate::stats::Stats;
+use crate::trace;
 use crate::transport::Transport;
 use crate::websocket::WebSocket;
 use data_encoding::BASE64;
@@ -76,6 +78,7 @@ pub struct Client {
     pub(super) proxy: ProxyChoice,
     #[cfg(any(feature = "tls", feature = "native-tls"))]
     pub(super) tls: Tls,
+    pub(super) stats: Option<Stats>,
     max_redirects: usize,
     on_request: Option<Arc<OnRequest>>,
     on_redirect: Option<Arc<OnRedirect>>,
@@ -94,6 +97,7 @@ impl Client {
             proxy: ProxyChoice::Environment,
             #[cfg(any(feature = "tls", feature = "native-tls"))]
             tls: Tls::shared(),
+            stats: None,
             max_redirects: 0,
             on_request: None,
             on_redirect: None,
@@ -374,7 +378,15 @@ impl Client {
     ) -> Result<(WebSocket, Response<()>), Error> {
         let target = self.target(url)?;
         // Boxed: the future of a task that connects should not be as large as the handshake.
-        Box::pin(self.follow(target)).await
+        let opened = Box::pin(self.follow(target.clone())).await;
+        opened.inspect_err(|error| self.note_failure(&target, error))
+    }
+
+    /// Counts attempts, connections, messages and octets in `stats` (default: nothing is counted);
+    /// see [`Stats`].
+    pub fn stats(mut self, stats: &Stats) -> Self {
+        self.stats = Some(stats.clone());
+        self
     }
 
     /// Opens a WebSocket over a stream that exists already; `url` gives the host and path to ask
@@ -388,6 +400,7 @@ impl Client {
         S: AsyncRead + AsyncWrite + Send + 'static,
     {
         let target = self.target(url)?;
+        let to = target.clone();
         let transport = Transport::new(stream);
         Box::pin(async move {
             let deadline = Deadline::after(self.handshake_timeout);
@@ -400,6 +413,14 @@ impl Client {
         })
         .await
         .map(|(ws, _)| ws)
+        .inspect_err(|error| self.note_failure(&to, error))
+    }
+
+    fn note_failure(&self, target: &Target, error: &Error) {
+        if let Some(stats) = &self.stats {
+            stats.failed();
+        }
+        trace::connect_failed(&Place(target), error);
     }
 
     /// Where the URL leads, if nothing is wrong with it or with the options.
