@@ -66,9 +66,10 @@ impl Browser {
 
     /// Waits until an expression of the page is true.
     async fn until(&mut self, session: &str, condition: &str) {
+        // What the page has not defined yet is not true yet.
         let expression = format!(
-            "new Promise((done) => {{ const look = () => ({condition}) ? done(true) : \
-             setTimeout(look, 10); look(); }})"
+            "new Promise((done) => {{ const look = () => {{ try {{ if ({condition}) return done(true); }} \
+             catch {{}} setTimeout(look, 10); }}; look(); }})"
         );
         let params =
             json!({ "expression": expression, "awaitPromise": true, "returnByValue": true });
