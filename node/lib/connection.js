@@ -10,9 +10,11 @@
  */
 
 const { EMPTY_BUFFER, kStatusCode, kWebSocket, NOOP } = require('./constants');
+const { extensionName } = require('./permessage-deflate');
 const { OPEN, CLOSING, CLOSED } = require('./states');
 const Receiver = require('./receiver');
 const Sender = require('./sender');
+const { readShort } = require('./fast-path');
 
 /**
  * Takes a socket over whose handshake is done.
@@ -46,6 +48,7 @@ function open(ws, socket, head, options) {
   receiver.on('drain', receiverOnDrain);
   receiver.on('error', receiverOnError);
   receiver.on('message', receiverOnMessage);
+  receiver.onmessage = receiverOnMessage;
   receiver.on('ping', receiverOnPing);
   receiver.on('pong', receiverOnPong);
   sender.onerror = senderOnError;
@@ -59,6 +62,8 @@ function open(ws, socket, head, options) {
   socket.on('data', socketOnData);
   socket.on('end', socketOnEnd);
   socket.on('error', socketOnError);
+  // What is inflated is held on to for longer than a read.
+  if (ws._extensions[extensionName] === undefined) readShort(socket, socketOnData, receiver);
 
   ws._readyState = OPEN;
   ws.emit('open');
