@@ -10,7 +10,6 @@
  */
 
 const { EMPTY_BUFFER, kStatusCode, kWebSocket, NOOP } = require('./constants');
-const { extensionName } = require('./permessage-deflate');
 const { OPEN, CLOSING, CLOSED } = require('./states');
 const Receiver = require('./receiver');
 const Sender = require('./sender');
@@ -62,8 +61,7 @@ function open(ws, socket, head, options) {
   socket.on('data', socketOnData);
   socket.on('end', socketOnEnd);
   socket.on('error', socketOnError);
-  // What is inflated is held on to for longer than a read.
-  if (ws._extensions[extensionName] === undefined) readShort(socket, socketOnData, receiver);
+  readShort(socket, socketOnData, receiver);
 
   ws._readyState = OPEN;
   ws.emit('open');

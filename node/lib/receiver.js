@@ -179,8 +179,12 @@ class Receiver extends Writable {
       if (together) batch.end();
       if (step === WAIT || step === undefined) {
         const rest = table.slice(i * R.WORDS, count * R.WORDS);
-        // The memory of `receive` is used again.
-        const kept = cb === null ? Buffer.from(chunk.subarray(0, to)) : chunk;
+        let kept = chunk;
+        if (cb === null) {
+          // The memory of `receive` is used again.
+          const isDone = i === count && this._decoder.consumed === to;
+          kept = isDone ? EMPTY_BUFFER : Buffer.from(chunk.subarray(0, to));
+        }
         this._rest = { table: rest, count: count - i, chunk: kept, to, cb };
         if (cb === null) this._interrupt(null);
       }
@@ -346,8 +350,10 @@ class Receiver extends Writable {
     this._extensions[extensionName].decompress(deflated, last, (error, inflated) => {
       error = error || this._inflated(flags, inflated);
       if (error) {
+        // What called `receive` has another one by now.
+        const waiting = this._rest.cb;
         this._rest = null;
-        cb(error);
+        waiting(error);
         return;
       }
       this._goOn(last ? this._message(flags) : null);
@@ -366,7 +372,7 @@ class Receiver extends Writable {
       error = thrown;
     }
     if (error) {
-      cb(error);
+      this._fail(error, cb);
       return STOP;
     }
     return isLast(flags) ? this._emitMessage(...this._message(flags)) : NEXT;
