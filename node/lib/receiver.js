@@ -98,6 +98,8 @@ class Receiver extends Writable {
 
   _write(chunk, encoding, cb) {
     if (chunk === INTERRUPTED) this._waitLater(cb);
+    // Chunks that have waited are written although the one before them has failed.
+    else if (this.errored) cb();
     else this._decode(chunk, 0, chunk.length, cb);
   }
 
