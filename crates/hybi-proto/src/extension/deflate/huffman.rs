@@ -255,18 +255,19 @@ impl<const N: usize> Alphabet<N> {
     /// The lengths of a Huffman code in which none is longer than `max`.
     fn find_lengths(&mut self, max: u8) {
         self.lengths.fill(0);
-        let mut leaves = [(0_u16, 0_u16); N];
+        // A frequency and, in the lower half, its symbol.
+        let mut leaves = [0_u32; N];
         let mut count = 0;
         for (symbol, &times) in self.frequencies.iter().enumerate() {
             if times > 0 {
-                leaves[count] = (times, symbol as u16);
+                leaves[count] = u32::from(times) << 16 | symbol as u32;
                 count += 1;
             }
         }
         // Some decoders want a code of two symbols at least, as zlib makes it.
         for symbol in 0..2 {
             if count < 2 && self.frequencies[symbol] == 0 {
-                leaves[count] = (1, symbol as u16);
+                leaves[count] = 1 << 16 | symbol as u32;
                 count += 1;
             }
         }
@@ -274,12 +275,14 @@ impl<const N: usize> Alphabet<N> {
         leaves.sort_unstable();
         while !self.grow(leaves, max) {
             // Frequencies that differ less make a tree that is less deep.
-            leaves.iter_mut().for_each(|leaf| leaf.0 = leaf.0.div_ceil(2));
+            for leaf in leaves.iter_mut() {
+                *leaf = (*leaf >> 16).div_ceil(2) << 16 | *leaf & 0xffff;
+            }
         }
     }
 
     /// Huffman's tree over leaves in ascending order; false if it is deeper than `max`.
-    fn grow(&mut self, leaves: &[(u16, u16)], max: u8) -> bool {
+    fn grow(&mut self, leaves: &[u32], max: u8) -> bool {
         // Nodes are made in ascending order too: the two smallest are at the front of the leaves or
         // of the nodes. A node's parent comes after it.
         let (mut weights, mut parents) = ([0_u32; N], [0_u16; N]);
@@ -289,7 +292,7 @@ impl<const N: usize> Alphabet<N> {
         for made in 0..nodes {
             for _ in 0..2 {
                 let smallest_node = if node < made { weights[node] } else { u32::MAX };
-                let smallest_leaf = leaves.get(leaf).map_or(u32::MAX, |leaf| leaf.0.into());
+                let smallest_leaf = leaves.get(leaf).map_or(u32::MAX, |leaf| leaf >> 16);
                 if smallest_leaf <= smallest_node {
                     weights[made] += smallest_leaf;
                     parents_of_leaves[leaf] = made as u16;
@@ -311,7 +314,7 @@ impl<const N: usize> Alphabet<N> {
             if depth > max {
                 return false;
             }
-            self.lengths[usize::from(leaf.1)] = depth;
+            self.lengths[(leaf & 0xffff) as usize] = depth;
         }
         true
     }

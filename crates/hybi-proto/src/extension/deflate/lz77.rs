@@ -39,7 +39,7 @@ impl Effort {
             3 => (6, 4, 16),
             4 => (16, 8, 32),
             5 => (32, 16, 64),
-            6 => (64, 16, 128),
+            6 => (64, 64, 258),
             7 => (256, 32, 128),
             8 => (1024, 128, 258),
             _ => (4096, 258, 258),
@@ -59,6 +59,11 @@ impl Symbol {
 
     fn copy(length: usize, distance: usize) -> Self {
         Symbol((length as u32) << 16 | distance as u32)
+    }
+
+    #[inline]
+    fn is_literal(self) -> bool {
+        self.0 >> 16 == 0
     }
 
     /// The octet; or the length (at least 3) and the distance.
@@ -141,6 +146,12 @@ impl Encoder {
         self.symbols.clear();
         // Never more than octets.
         self.symbols.try_reserve(message.len()).map_err(|_| out_of_memory())?;
+        // Every second place of the context is enough: a match that begins at another is found one
+        // octet later, and then grows to the front.
+        match level {
+            0..7 => self.insert::<2>(start),
+            _ => self.insert::<1>(start),
+        }
         self.search(start, Effort::of(level), max_distance);
         self.huffman.write(&self.symbols, message, out)
     }
@@ -166,10 +177,22 @@ impl Encoder {
                 self.symbols.push(Symbol::literal(self.text[at]));
                 at += 1;
             } else {
-                self.symbols.push(Symbol::copy(length, distance));
+                let before = self.grow(at, length, distance);
+                self.symbols.truncate(self.symbols.len() - before);
+                self.symbols.push(Symbol::copy(length + before, distance));
                 at += length;
             }
         }
+    }
+
+    /// How many of the literals before `at` the match there can take in.
+    #[inline]
+    fn grow(&self, at: usize, length: usize, distance: usize) -> usize {
+        let (text, source) = (&self.text[..at], &self.text[1..at - distance]);
+        let same = text.iter().rev().zip(source.iter().rev()).zip(self.symbols.iter().rev());
+        same.take(MAX_MATCH - length)
+            .take_while(|((one, other), symbol)| one == other && symbol.is_literal())
+            .count()
     }
 
     /// The longest match of the octets at `at` that is longer than `longest`, with its distance;
@@ -187,7 +210,7 @@ impl Encoder {
         if max <= longest {
             return best;
         }
-        self.insert(at + 1);
+        self.insert::<1>(at + 1);
         let text = &self.text[..];
         let lowest = at.saturating_sub(max_distance).max(usize::from(NONE) + 1);
         let mut candidate = usize::from(self.prev[at]);
@@ -212,22 +235,23 @@ impl Encoder {
         best
     }
 
-    /// Enters the positions below `end` into the tables, as far as there are octets for a hash.
+    /// Enters every `STEP`th position below `end` into the tables, as far as there are octets for
+    /// a hash.
     #[inline]
-    fn insert(&mut self, end: usize) {
-        let text = &self.text[self.inserted..];
-        let places = self.prev[self.inserted..end].iter_mut();
-        let mut at = self.inserted as u16;
-        for (octets, prev) in text.windows(MIN_MATCH).zip(places) {
-            let octets = u32::from_le_bytes([octets[0], octets[1], octets[2], octets[3]]);
-            let hash = octets.wrapping_mul(0x9e37_79b1) >> (u32::BITS - HASH_BITS);
-            *prev = std::mem::replace(&mut self.head[hash as usize], at);
-            at += 1;
+    fn insert<const STEP: usize>(&mut self, end: usize) {
+        let end = end.min(self.text.len().saturating_sub(MIN_MATCH - 1));
+        let (text, prev, head) = (&self.text[..], &mut self.prev[..], &mut *self.head);
+        let mut at = self.inserted;
+        while at < end {
+            let hash = word(text, at).wrapping_mul(0x9e37_79b1) >> (u32::BITS - HASH_BITS);
+            prev[at] = std::mem::replace(&mut head[hash as usize], at as u16);
+            at += STEP;
         }
-        self.inserted = self.inserted.max(usize::from(at));
+        self.inserted = self.inserted.max(end);
     }
 }
 
+#[inline]
 fn word(text: &[u8], at: usize) -> u32 {
     let octets = &text[at..at + 4];
     u32::from_le_bytes([octets[0], octets[1], octets[2], octets[3]])
