@@ -110,10 +110,8 @@ impl Writer {
                     Ok(octet) => bits.code(self.literals.codes[usize::from(octet)]),
                     Err((length, distance)) => {
                         let (length, distance) = (Part::length(length), Part::distance(distance));
-                        bits.code(self.literals.codes[length.symbol]);
-                        bits.put(length.extra, length.bits);
-                        bits.code(self.distances.codes[distance.symbol]);
-                        bits.put(distance.extra, distance.bits);
+                        bits.part(self.literals.codes[length.symbol], length);
+                        bits.part(self.distances.codes[distance.symbol], distance);
                     }
                 }
             }
@@ -259,10 +257,9 @@ impl<const N: usize> Alphabet<N> {
         let mut leaves = [0_u32; N];
         let mut count = 0;
         for (symbol, &times) in self.frequencies.iter().enumerate() {
-            if times > 0 {
-                leaves[count] = u32::from(times) << 16 | symbol as u32;
-                count += 1;
-            }
+            // Overwritten by the next one if it does not occur: which do is not foreseeable.
+            leaves[count] = u32::from(times) << 16 | symbol as u32;
+            count += usize::from(times > 0);
         }
         // Some decoders want a code of two symbols at least, as zlib makes it.
         for symbol in 0..2 {
@@ -329,11 +326,10 @@ impl<const N: usize> Alphabet<N> {
             next[length] = (next[length - 1] + counts[length - 1]) << 1;
         }
         for (code, &length) in self.codes.iter_mut().zip(&self.lengths) {
-            if length > 0 {
-                let bits = &mut next[usize::from(length)];
-                *code = Code { bits: bits.reverse_bits() >> (16 - length), length };
-                *bits += 1;
-            }
+            // Of length 0 too, which is never asked for: fewer branches.
+            let bits = &mut next[usize::from(length)];
+            *code = Code { bits: (u32::from(bits.reverse_bits()) >> (16 - length)) as u16, length };
+            *bits = bits.wrapping_add(1);
         }
     }
 }
@@ -361,6 +357,13 @@ impl Bits<'_> {
     #[inline]
     fn code(&mut self, code: Code) {
         self.put(code.bits.into(), code.length.into());
+    }
+
+    /// A code and the bits that follow it: 28 at most.
+    #[inline]
+    fn part(&mut self, code: Code, part: Part) {
+        let length = u32::from(code.length);
+        self.put(u32::from(code.bits) | part.extra << length, length + part.bits);
     }
 
     /// Zeros up to the end of an octet; all that is held is written.
