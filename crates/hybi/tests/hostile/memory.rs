@@ -159,7 +159,6 @@ fn a_zip_bomb_stops_at_the_limit_and_not_after_it() {
     let options = Options::new().limits(Limits::new().max_message_size(MIB as usize));
     for (side, frame) in BOTH.into_iter().flat_map(|side| [(side, usize::MAX), (side, 64)]) {
         let bomb = bomb(side, 64 * MIB as usize, frame);
-        // The state of the thread belongs to no connection.
         let (ws, mut peer) = runtime.block_on(open_compressed(side, &options));
         let attack = async {
             let attack = async {
@@ -171,9 +170,9 @@ fn a_zip_bomb_stops_at_the_limit_and_not_after_it() {
             assert_eq!((code, close), (ErrorCode::UnsupportedMessageLength, 1009));
         };
         let most = measure(|| runtime.block_on(attack)).bytes_max;
-        // 64 MiB if it worked.
-        println!("{side:?} {frame}: {most}");
-        assert!(most < 4 * MIB, "{side:?} {frame}: {most}");
+        // The message with what it was copied from as it grew, the pipe, and the states of the
+        // thread, which the first one makes; 64 MiB if it worked.
+        assert!(most < 5 * MIB / 2, "{side:?} {frame}: {most}");
     }
 }
 
