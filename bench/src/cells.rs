@@ -223,6 +223,7 @@ pub const CELLS: &[Cell] = &[
     cell("handshakes", "opening handshakes, 16 at once", (Part::Handshakes, Mode::Echo, "raw-tokio"), Workload::Handshakes { at_once: 16 }),
 
     quick(cell("idle", "5,000 idle connections", (Part::Memory, Mode::Echo, "raw-tokio"), Workload::Idle { connections: 5000 })),
+    cell("idle-tracked", "5,000 idle connections that the server knows (`clients`)", (Part::Memory, Mode::Tracked, "hybi"), Workload::Idle { connections: 5000 }),
     cell("idle-tls", "5,000 idle connections, TLS", (Part::Memory, Mode::Tls, "fastwebsockets"), Workload::Idle { connections: 5000 }),
     cell("idle-deflate-500", "500 idle connections, compression used", (Part::Memory, Mode::Deflate, "sockudo-ws"), Workload::IdleCompressed { connections: 500 }),
     cell("idle-deflate", "5,000 idle connections, compression used", (Part::Memory, Mode::Deflate, "sockudo-ws"), Workload::IdleCompressed { connections: 5000 }),

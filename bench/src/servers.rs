@@ -39,9 +39,13 @@ pub enum Mode {
     NodeDeflate,
     /// `Echo`, on both cores.
     Cores,
+    /// `Echo`, by servers that may know their connections.
+    Tracked,
 }
 
-use Mode::{Broadcast, Client, ClientTls, Cores, Deflate, Echo, Node, NodeDeflate, NodeTls, Tls};
+use Mode::{
+    Broadcast, Client, ClientTls, Cores, Deflate, Echo, Node, NodeDeflate, NodeTls, Tls, Tracked,
+};
 
 /// A server or client under test.
 #[derive(Debug, Clone, Copy)]
@@ -87,9 +91,13 @@ const fn npm(
     Server { name, quick: false, modes, peer: Peer::WebSocket, program }
 }
 
-const fn cores(name: &'static str, arguments: &'static [&'static str]) -> Server {
+const fn ours(
+    name: &'static str,
+    modes: &'static [Mode],
+    arguments: &'static [&'static str],
+) -> Server {
     let program = Program::Cargo { package: "server-hybi", binary: "server-hybi", arguments };
-    Server { name, quick: false, modes: &[Cores], peer: Peer::WebSocket, program }
+    Server { name, quick: false, modes, peer: Peer::WebSocket, program }
 }
 
 const fn quick(server: Server) -> Server {
@@ -100,11 +108,11 @@ const fn quick(server: Server) -> Server {
 pub const SERVERS: &[Server] = &[
     raw("raw-epoll", "raw-epoll"),
     raw("raw-tokio", "raw-tokio"),
-    quick(rust("hybi", "server-hybi", &[Echo, Tls, Deflate, Broadcast])),
+    quick(rust("hybi", "server-hybi", &[Echo, Tls, Deflate, Broadcast, Tracked])),
     quick(rust("fastwebsockets", "server-fastwebsockets", &[Echo, Tls, Broadcast])),
     quick(rust("tokio-tungstenite", "server-tokio-tungstenite", &[Echo, Tls])),
     rust("tokio-websockets", "server-tokio-websockets", &[Echo]),
-    rust("yawc", "server-yawc", &[Echo]),
+    rust("yawc", "server-yawc", &[Echo, Deflate]),
     rust("sockudo-ws", "server-sockudo-ws", &[Echo, Deflate]),
     rust("axum", "server-axum", &[Echo]),
     Server {
@@ -113,8 +121,9 @@ pub const SERVERS: &[Server] = &[
     },
     npm("ws", "node", "ws.mjs", &[Echo, Tls, Deflate, Broadcast, Node, NodeTls, NodeDeflate]),
     npm("bun", "bun", "bun.mjs", &[Echo, Tls, Broadcast, Node, NodeTls]),
-    cores("hybi, workers(2)", &["--workers", "2"]),
-    cores("hybi, multi-threaded", &["--threads", "2"]),
+    ours("hybi, clients tracked", &[Tracked], &["--tracked"]),
+    ours("hybi, workers(2)", &[Cores], &["--workers", "2"]),
+    ours("hybi, multi-threaded", &[Cores], &["--threads", "2"]),
     rust("hybi-client", "client-hybi", &[Client, ClientTls]),
     rust("tokio-tungstenite-client", "client-tokio-tungstenite", &[Client, ClientTls]),
     rust("fastwebsockets-client", "client-fastwebsockets", &[Client, ClientTls]),
@@ -168,7 +177,7 @@ impl Server {
             command.args(arguments);
         }
         match mode {
-            Echo | Node | Cores => {}
+            Echo | Node | Cores | Tracked => {}
             Broadcast => drop(command.arg("--broadcast")),
             Deflate | NodeDeflate => drop(command.arg("--deflate")),
             Tls | NodeTls => {

@@ -87,7 +87,9 @@ class Receiver extends Writable {
   }
 
   _write(chunk, encoding, cb) {
-    this._decode(chunk, 0, cb);
+    // Chunks that have waited are written although the one before them has failed.
+    if (this.errored) cb();
+    else this._decode(chunk, 0, cb);
   }
 
   /** Decodes a chunk from an octet on, and calls `cb` when all of its events have been emitted. */

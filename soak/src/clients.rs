@@ -16,6 +16,12 @@ use tokio::time::{Instant, sleep, sleep_until};
 /// Opening handshakes at once.
 const AT_ONCE: usize = 64;
 
+/// What a message that is compressed has octets, at least.
+const COMPRESSED_LEN: usize = 2000;
+
+/// What a receiver keeps at most of what came compressed (RFC 7692 §7.1.2).
+const WINDOW: usize = 32 * 1024;
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Idle,
@@ -100,6 +106,20 @@ impl Population {
         Ok(Population { clients, counts })
     }
 
+    /// Lets everyone do once what they do, and fills the windows of those that compress: what a
+    /// connection comes to hold, it holds from then on.
+    pub(crate) async fn warm(self) -> Result<Self, String> {
+        let mut warming = JoinSet::new();
+        for one in self.clients {
+            warming.spawn(one.warm());
+        }
+        let mut clients = Vec::new();
+        while let Some(one) = warming.join_next().await {
+            clients.push(one.map_err(|e| e.to_string())??);
+        }
+        Ok(Population { clients, counts: self.counts })
+    }
+
     /// Lets everyone do what they do for so long, then say goodbye.
     pub(crate) async fn live(self, time: Duration) -> Result<Totals, String> {
         let begin = Instant::now();
@@ -158,33 +178,49 @@ impl One {
             if Instant::now() >= end {
                 return self.leave().await;
             }
-            match self.kind {
-                Kind::Idle | Kind::Chatty | Kind::Compressed => {
-                    self.send().await?;
-                    self.receive().await?;
-                }
-                Kind::Slow => {
-                    for _ in 0..20 {
-                        self.send().await?;
-                    }
-                    for _ in 0..20 {
-                        sleep(Duration::from_millis(50)).await;
-                        self.receive().await?;
-                    }
-                }
-                Kind::Churning => {
-                    for _ in 0..3 {
-                        self.send().await?;
-                    }
-                    for _ in 0..3 {
-                        self.receive().await?;
-                    }
-                    self.leave().await?;
-                    self.ws = connect(self.kind, &self.url, &self.gate, &self.counts).await?;
-                    (self.sent, self.received) = (0, 0);
-                }
+            self.turn().await?;
+        }
+    }
+
+    async fn warm(mut self) -> Result<Self, String> {
+        if self.kind == Kind::Compressed {
+            for _ in 0..WINDOW / COMPRESSED_LEN + 1 {
+                self.send().await?;
+                self.receive().await?;
             }
         }
+        self.turn().await?;
+        Ok(self)
+    }
+
+    async fn turn(&mut self) -> Result<(), String> {
+        match self.kind {
+            Kind::Idle | Kind::Chatty | Kind::Compressed => {
+                self.send().await?;
+                self.receive().await?;
+            }
+            Kind::Slow => {
+                for _ in 0..20 {
+                    self.send().await?;
+                }
+                for _ in 0..20 {
+                    sleep(Duration::from_millis(50)).await;
+                    self.receive().await?;
+                }
+            }
+            Kind::Churning => {
+                for _ in 0..3 {
+                    self.send().await?;
+                }
+                for _ in 0..3 {
+                    self.receive().await?;
+                }
+                self.leave().await?;
+                self.ws = connect(self.kind, &self.url, &self.gate, &self.counts).await?;
+                (self.sent, self.received) = (0, 0);
+            }
+        }
+        Ok(())
     }
 
     /// The message of this number, always the same.
@@ -192,7 +228,7 @@ impl One {
         let len = match self.kind {
             Kind::Idle | Kind::Chatty => 20 + number as usize * 7 % 100,
             Kind::Slow | Kind::Churning => 1000,
-            Kind::Compressed => 2000,
+            Kind::Compressed => COMPRESSED_LEN,
         };
         let mut text = format!("{number} ");
         while text.len() < len {

@@ -2,7 +2,9 @@
 //! clients of five kinds that check every message. See [`clients`] for what they do.
 //!
 //! It fails if a message is lost, repeated, changed or out of order at either end, if a connection
-//! ends otherwise than it should, or if the memory of the server grows.
+//! ends otherwise than it should, or if the memory of the server grows: what it has allocated, which
+//! it counts, or its resident set. Both are looked at once every connection has done what makes it
+//! hold something.
 
 #![forbid(unsafe_code)]
 
@@ -10,10 +12,18 @@ mod clients;
 mod memory;
 mod server;
 
+use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
+use std::alloc::System;
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::process::{Child, Command, ExitCode, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
+
+/// Counts what is allocated.
+#[global_allocator]
+static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
 struct Arguments {
     time: Duration,
@@ -56,6 +66,8 @@ fn parse(options: &[String]) -> Result<Arguments, String> {
 struct Server {
     child: Child,
     address: SocketAddr,
+    /// The bytes that it has allocated; it says so every second.
+    held: Arc<AtomicU64>,
 }
 
 impl Server {
@@ -69,12 +81,18 @@ impl Server {
             .map_err(|e| format!("cannot start the server: {e}"))?;
         let mut line = String::new();
         let stdout = child.stdout.take().ok_or("the server has no output")?;
-        BufReader::new(stdout).read_line(&mut line).map_err(|e| format!("the server: {e}"))?;
+        let mut stdout = BufReader::new(stdout);
+        stdout.read_line(&mut line).map_err(|e| format!("the server: {e}"))?;
         let address = line.trim().strip_prefix("listening on ").and_then(|text| text.parse().ok());
-        match address {
-            Some(address) => Ok(Server { child, address }),
-            None => Err(format!("the server says {line:?}")),
-        }
+        let Some(address) = address else { return Err(format!("the server says {line:?}")) };
+        let held = Arc::new(AtomicU64::new(0));
+        let latest = held.clone();
+        std::thread::spawn(move || {
+            for line in stdout.lines().map_while(Result::ok) {
+                latest.store(line.parse().unwrap_or_default(), Ordering::Relaxed);
+            }
+        });
+        Ok(Server { child, address, held })
     }
 }
 
@@ -91,7 +109,9 @@ async fn soak(arguments: &Arguments) -> Result<(), String> {
     let url = format!("ws://{}", server.address);
     let population = clients::Population::open(&url, arguments.connections).await?;
     println!("{} connections are open", arguments.connections);
-    let watch = memory::Watch::start(server.child.id());
+    let population = population.warm().await?;
+    println!("each has done once what it does");
+    let watch = memory::Watch::start(server.child.id(), server.held.clone());
     let totals = population.live(arguments.time).await?;
     let memory = watch.stop();
     println!("{totals}\n{memory}");

@@ -10,6 +10,12 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(600);
 pub(crate) async fn run() -> Result<(), String> {
     let server = Server::bind("127.0.0.1:0").await.map_err(|e| e.to_string())?;
     println!("listening on {}", server.local_addr().map_err(|e| e.to_string())?);
+    tokio::spawn(async {
+        loop {
+            println!("{}", held());
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+    });
     let options = Options::new()
         .close_timeout(PATIENCE)
         .compression(DeflateOptions::new())
@@ -22,6 +28,12 @@ pub(crate) async fn run() -> Result<(), String> {
         .serve(answer)
         .await;
     result.map_err(|e| e.to_string())
+}
+
+/// The bytes that are allocated.
+fn held() -> usize {
+    let stats = crate::ALLOCATOR.stats();
+    stats.bytes_allocated - stats.bytes_deallocated
 }
 
 async fn answer(mut ws: WebSocket) -> Result<(), Error> {

@@ -1,12 +1,13 @@
-//! `cargo xtask fuzz`: the targets of fuzz/, each for a while, on nightly with AddressSanitizer. The
-//! seeds alone, and some noise, are run by `cargo xtask test --full` on any toolchain.
+//! `cargo xtask fuzz`: the targets of fuzz/, each for a while, on nightly with AddressSanitizer, or
+//! (`--hammer`) as often as can be without it. The seeds alone, and some noise, are run by
+//! `cargo xtask test --full` on any toolchain.
 
 use crate::shell::{self, Verdict};
-use std::path::PathBuf;
 use std::process::Command;
 
 pub(crate) fn command(options: &[String]) -> Result<(), String> {
     let mut seconds = 60;
+    let mut hammered = false;
     let mut chosen = Vec::new();
     let mut options = options.iter();
     while let Some(option) = options.next() {
@@ -15,8 +16,10 @@ pub(crate) fn command(options: &[String]) -> Result<(), String> {
                 let value = options.next().map(String::as_str).unwrap_or("");
                 seconds = value.parse().map_err(|e| format!("--seconds {value}: {e}"))?;
             }
+            "--hammer" => hammered = true,
             option if option.starts_with('-') => {
-                return Err(format!("`fuzz` takes --seconds and names of targets, not {option}"));
+                let what = "`fuzz` takes --seconds, --hammer and names of targets";
+                return Err(format!("{what}, not {option}"));
             }
             target => chosen.push(target.to_owned()),
         }
@@ -24,6 +27,9 @@ pub(crate) fn command(options: &[String]) -> Result<(), String> {
     let all = targets()?;
     if let Some(unknown) = chosen.iter().find(|target| !all.contains(target)) {
         return Err(format!("there is no target {unknown}; there are {}", all.join(", ")));
+    }
+    if hammered {
+        return hammer(seconds, &chosen);
     }
     let mut table = String::new();
     let mut failed = Vec::new();
@@ -35,6 +41,15 @@ pub(crate) fn command(options: &[String]) -> Result<(), String> {
     }
     print!("\n{table}");
     if failed.is_empty() { Ok(()) } else { Err(failed.join("\n")) }
+}
+
+/// Many executions without instrumentation, on any toolchain.
+fn hammer(seconds: u64, targets: &[String]) -> Result<(), String> {
+    let seconds = seconds.to_string();
+    let mut arguments = vec!["run", "--manifest-path", "fuzz/Cargo.toml", "--release"];
+    arguments.extend(["--example", "hammer", "--", "--seconds", &seconds]);
+    arguments.extend(targets.iter().map(String::as_str));
+    shell::cargo(&arguments)
 }
 
 /// The seeds and noise, without a fuzzer.
@@ -58,7 +73,7 @@ fn run(target: &str, seconds: u64) -> Result<u64, String> {
     let corpus = format!("corpus/{target}");
     let fuzz = shell::root().join("fuzz");
     std::fs::create_dir_all(fuzz.join(&corpus)).map_err(|e| format!("{corpus}: {e}"))?;
-    let output = Command::new(cargo_fuzz()?)
+    let output = Command::new(shell::cargo_tool("fuzz")?)
         // It starts cargo, which is to be that of nightly.
         .args(["fuzz", "run", target, &corpus, &format!("seeds/{target}"), "--"])
         .args([format!("-max_total_time={seconds}"), "-print_final_stats=1".to_owned()])
@@ -76,20 +91,6 @@ fn run(target: &str, seconds: u64) -> Result<u64, String> {
 fn executed(printed: &str) -> Option<u64> {
     let line = printed.lines().find(|line| line.contains("number_of_executed_units"))?;
     line.rsplit(' ').next()?.parse().ok()
-}
-
-/// Where cargo-fuzz is; it is installed beside what cargo builds if it is nowhere.
-fn cargo_fuzz() -> Result<PathBuf, String> {
-    if shell::output(Command::new("cargo-fuzz").args(["fuzz", "--version"])).is_ok() {
-        return Ok("cargo-fuzz".into());
-    }
-    let tools = shell::target().join("tools");
-    let program = tools.join("bin/cargo-fuzz");
-    if !program.exists() {
-        let root = tools.to_string_lossy().into_owned();
-        shell::cargo(&["install", "cargo-fuzz", "--locked", "--root", &root])?;
-    }
-    Ok(program)
 }
 
 #[cfg(test)]

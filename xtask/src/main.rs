@@ -36,8 +36,9 @@ cargo xtask bench [OPTIONS]          hybi beside its peers and the kernel's floo
                                      without options everything, kept and written to
                                      docs/PERFORMANCE.md; --quick takes less than 3 minutes
 cargo xtask errors [--check]         write docs/ERRORS.md from the table of codes, or compare it
-cargo xtask fuzz [--seconds N] [TARGET]...
-                                     the fuzz targets, 60 s each (nightly)
+cargo xtask fuzz [--seconds N] [--hammer] [TARGET]...
+                                     the fuzz targets, 60 s each (nightly); --hammer: without the fuzzer,
+                                     as many executions as can be
 cargo xtask soak [--minutes N | --seconds N] [--connections N]
                                      15 minutes with 10000 connections: nothing lost, nothing grows
 cargo xtask netem [--seconds N]      a soak over a network that loses and reorders packets (root)
@@ -51,6 +52,7 @@ cargo xtask linear                   parsing takes time in proportion to the inp
                                      instructions (valgrind)
 cargo xtask rules                    every threat has its test, `unsafe` is in its rooms, licences and
                                      sources of the dependencies are allowed
+cargo xtask deny                     the same of the dependencies, by cargo-deny and for all platforms
 
 With CI=true, what has to be skipped is a failure.";
 
@@ -76,6 +78,7 @@ fn main() -> ExitCode {
         "fuzz" => fuzz::command(options),
         "soak" => sound::soak(options),
         "rules" => rules::command(options),
+        "deny" => rules::deny(options),
         "help" | "--help" | "-h" => {
             println!("{USAGE}");
             Ok(())

@@ -1,5 +1,5 @@
-//! `cargo xtask netem`: a minute of soak in a network namespace whose packets are lost, delayed and
-//! reordered. Needs Linux, root, and the programs ip and tc.
+//! `cargo xtask netem`: a minute of soak in a network namespace whose packets are lost, and, where the
+//! kernel has netem, delayed and reordered. Needs Linux, root, the program ip, and tc or iptables.
 
 use crate::shell;
 use std::process::Command;
@@ -13,22 +13,13 @@ pub(crate) fn command(options: &[String]) -> Result<(), String> {
         other => return Err(format!("`netem` takes only --seconds N, not {other:?}")),
     };
     shell::cargo(&["build", "--package", "soak"])?;
-    let _namespace = Namespace::make()?;
-    let within = |arguments: &[&str]| {
-        let mut command = Command::new("ip");
-        command.args(["netns", "exec", NAMESPACE]).args(arguments);
-        command
-    };
-    shell::output(&mut within(&["ip", "link", "set", "lo", "up"]))?;
-    shell::output(&mut within(&[
-        "tc", "qdisc", "add", "dev", "lo", "root", "netem", "loss", "1%", "delay", "5ms", "3ms",
-        "reorder", "5%",
-    ]))?;
+    let namespace = Namespace::make()?;
+    namespace.run(&["ip", "link", "set", "lo", "up"])?;
+    let faults = namespace.be_faulty()?;
     let soak = shell::target().join("debug/soak");
-    let soak = soak.to_string_lossy();
-    let arguments = [&soak, "--seconds", seconds, "--connections", "200"];
-    let printed = shell::output(&mut within(&arguments))?;
-    println!("1 % of the packets lost, 5 % reordered, 5 ms ± 3 ms:\n{printed}");
+    let arguments = [&*soak.to_string_lossy(), "--seconds", seconds, "--connections", "200"];
+    let printed = namespace.run(&arguments)?;
+    println!("{faults}:\n{printed}\n{}", namespace.lost()?);
     Ok(())
 }
 
@@ -40,6 +31,49 @@ impl Namespace {
         shell::output(Command::new("ip").args(["netns", "add", NAMESPACE]))
             .map_err(|e| format!("no network namespace can be made (are you root?): {e}"))?;
         Ok(Namespace)
+    }
+
+    /// Runs a program in it; what it printed.
+    fn run(&self, arguments: &[&str]) -> Result<String, String> {
+        let mut command = Command::new("ip");
+        shell::output(command.args(["netns", "exec", NAMESPACE]).args(arguments))
+    }
+
+    /// From now on packets are lost; says what else becomes of them.
+    fn be_faulty(&self) -> Result<&'static str, String> {
+        const NETEM: [&str; 15] = [
+            "tc", "qdisc", "add", "dev", "lo", "root", "netem", "loss", "1%", "delay", "5ms",
+            "3ms", "reorder", "5%", "50%",
+        ];
+        // For kernels without netem: each packet, of either direction, comes in through lo.
+        const DROP: [&str; 11] = [
+            "iptables",
+            "-A",
+            "INPUT",
+            "-m",
+            "statistic",
+            "--mode",
+            "random",
+            "--probability",
+            "0.01",
+            "-j",
+            "DROP",
+        ];
+
+        let Err(no_netem) = self.run(&NETEM) else {
+            return Ok("1 % of the packets lost, 5 % reordered, 5 ms ± 3 ms");
+        };
+        self.run(&DROP).map_err(|no_drop| format!("{no_netem}\n{no_drop}"))?;
+        Ok("1 % of the packets lost (by netfilter: this kernel has no netem)")
+    }
+
+    /// How many packets there were and how many were lost, in the words of the system.
+    fn lost(&self) -> Result<String, String> {
+        let netem = self.run(&["tc", "-s", "qdisc", "show", "dev", "lo"])?;
+        match netem.contains("netem") {
+            true => Ok(netem),
+            false => self.run(&["iptables", "-nvxL", "INPUT"]),
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 //! * Every test that docs/THREATS.md names exists.
 //! * `unsafe` stands only in its rooms; every other crate that is published forbids it.
 //! * Every dependency comes from crates.io under a licence of deny.toml, and none is banned there.
+//!   `cargo xtask deny` has cargo-deny say so, for all platforms; this needs nothing installed.
 
 use crate::shell;
 use serde_json::Value;
@@ -22,6 +23,27 @@ pub(crate) fn command(options: &[String]) -> Result<(), String> {
         return Err(format!("`rules` takes no options, not {options:?}"));
     }
     check()
+}
+
+/// `cargo xtask deny`: cargo-deny itself over the workspaces, for all platforms.
+pub(crate) fn deny(options: &[String]) -> Result<(), String> {
+    if !options.is_empty() {
+        return Err(format!("`deny` takes no options, not {options:?}"));
+    }
+    let (root, deny) = (shell::root(), shell::cargo_tool("deny")?);
+    for workspace in [".", "fuzz", "bench"] {
+        let manifest = root.join(workspace).join("Cargo.toml");
+        let mut command = Command::new(&deny);
+        command.arg("--manifest-path").arg(manifest).args(["--log-level", "error"]);
+        command.arg("--config").arg(root.join("deny.toml"));
+        command.args(["check", "bans", "licenses", "sources"]);
+        // It tells what it found on the standard error.
+        let status = command.status().map_err(|e| format!("cannot start cargo-deny: {e}"))?;
+        if !status.success() {
+            return Err(format!("cargo-deny finds fault with {workspace}: {status}"));
+        }
+    }
+    Ok(())
 }
 
 pub(crate) fn check() -> Result<(), String> {
@@ -87,8 +109,12 @@ fn declares(text: &str, name: &str) -> bool {
             .is_some_and(|rest| rest.starts_with(after))
     };
     // Tests of Rust, tables of attacks, and tests of Node.js.
-    text.lines()
-        .any(|line| is(line, "fn ", '(') || is(line, "const ", ':') || is(line, "test('", '\''))
+    text.lines().any(|line| {
+        is(line, "fn ", '(')
+            || is(line, "const ", ':')
+            || is(line, "test('", '\'')
+            || is(line, "test(`${side}: ", '`')
+    })
 }
 
 /// Where `unsafe` stands and must not, and which crates do not forbid it.

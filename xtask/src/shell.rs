@@ -65,6 +65,20 @@ pub(crate) fn output(command: &mut Command) -> Result<String, String> {
     Err(format!("{name}: {}\n{printed}\n{}", output.status, last_lines(&complaint, 20)))
 }
 
+/// The program behind `cargo NAME`; it is installed beside what cargo builds if it is nowhere.
+pub(crate) fn cargo_tool(name: &str) -> Result<PathBuf, String> {
+    let package = format!("cargo-{name}");
+    if output(Command::new(&package).args([name, "--version"])).is_ok() {
+        return Ok(package.into());
+    }
+    let tools = target().join("tools");
+    let program = tools.join("bin").join(&package);
+    if !program.exists() {
+        cargo(&["install", &package, "--locked", "--root", &tools.to_string_lossy()])?;
+    }
+    Ok(program)
+}
+
 /// A program of this machine; in CI it is installed if it is missing.
 pub(crate) fn program(names: &[&str], package: &str) -> Result<PathBuf, String> {
     let runs = |name: &&&str| {

@@ -55,15 +55,15 @@ impl Target {
     /// As [`open`](Self::open), or the server declines context takeover or wants a smaller window.
     pub fn open_compressed(&self) -> Result<Socket> {
         let mut socket = self.dial()?;
-        let offer = "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n";
+        let offer = "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits=15\r\n";
         self.ask(&mut socket, offer)?;
         let head = self.read_answer(&mut socket)?.to_ascii_lowercase();
         let extension = head.lines().find(|line| line.starts_with("sec-websocket-extensions:"));
         let extension = extension.ok_or("the server does not compress")?;
-        let restricted =
-            ["no_context_takeover", "server_max_window_bits", "client_max_window_bits"].iter().any(
-                |parameter| extension.contains(parameter) && !extension.contains("window_bits=15"),
-            );
+        let restricted = extension.split(';').map(str::trim).any(|parameter| {
+            parameter.ends_with("no_context_takeover")
+                || (parameter.contains("_max_window_bits") && !parameter.ends_with("=15"))
+        });
         if !extension.contains("permessage-deflate") || restricted {
             return Err(format!("not full windows with context takeover: {extension}").into());
         }

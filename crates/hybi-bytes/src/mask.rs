@@ -91,7 +91,20 @@ pub fn mask_append_bytes(out: &mut BytesMut, payload: &[u8], key: [u8; 4], offse
 /// ```
 #[inline]
 pub fn copy_masked(payload: &[u8], key: [u8; 4]) -> Bytes {
-    let mut copy = Vec::with_capacity(payload.len());
-    mask_append(&mut copy, payload, key, 0);
-    Bytes::from(copy)
+    copy_and_look(payload, key).0
+}
+
+/// As [`copy_masked()`]; true if the copy is ASCII.
+#[inline(always)]
+pub(crate) fn copy_and_look(payload: &[u8], key: [u8; 4]) -> (Bytes, bool) {
+    // A boxed slice and not a vector: it becomes `Bytes` in fewer steps.
+    let mut copy = Box::<[u8]>::new_uninit_slice(payload.len());
+    // SAFETY: `copy` is as long as `payload` and cannot overlap it; all of it is written before it
+    // counts as initialised.
+    unsafe {
+        let start = copy.as_mut_ptr().cast();
+        let key = TurnedKey::new(key, 0);
+        let is_ascii = kernel::xor(payload.as_ptr(), start, payload.len(), key);
+        (Bytes::from(copy.assume_init()), is_ascii)
+    }
 }

@@ -1,7 +1,7 @@
 //! [`Utf8Bytes`]: shared, immutable text.
 
 use crate::PayloadBuffer;
-use crate::mask::mask_append_and_look;
+use crate::mask::copy_and_look;
 use crate::utf8::{self, Utf8Error};
 use bytes::{Bytes, BytesMut};
 use std::borrow::{Borrow, Cow};
@@ -60,19 +60,24 @@ impl Utf8Bytes {
     ///
     /// # Errors
     /// [`Utf8Error`] if the unmasked octets are not valid UTF-8.
-    #[inline]
+    #[inline(always)]
     pub fn copy_masked(octets: &[u8], key: [u8; 4]) -> Result<Self, Utf8Error> {
         // So far the copy is still in the first cache when it is checked.
         if octets.len() > 16 << 10 {
-            let mut text = PayloadBuffer::text();
-            text.push_masked(octets, key, 0)?;
-            return text.finish_text();
+            return Utf8Bytes::copy_long_masked(octets, key);
         }
-        let mut copy = Vec::with_capacity(octets.len());
-        if !mask_append_and_look(&mut copy, octets, key, 0) {
+        let (copy, is_ascii) = copy_and_look(octets, key);
+        if !is_ascii {
             utf8::validate(&copy)?;
         }
-        Ok(Utf8Bytes(Bytes::from(copy)))
+        Ok(Utf8Bytes(copy))
+    }
+
+    #[inline(never)]
+    fn copy_long_masked(octets: &[u8], key: [u8; 4]) -> Result<Self, Utf8Error> {
+        let mut text = PayloadBuffer::text();
+        text.push_masked(octets, key, 0)?;
+        text.finish_text()
     }
 
     /// The text.

@@ -160,6 +160,20 @@ impl FrameHeader {
         Some(WholeMessage { text: *first == 0x81, key, payload, rest })
     }
 
+    /// The 2 or 4 octets of a header without a masking key for less than 64 KiB; `None` for any
+    /// other: [`encode`](Self::encode) does.
+    ///
+    /// Made in a register: what is stored octet by octet cannot be loaded as one word at once.
+    #[inline(always)]
+    pub(crate) fn encode_short(&self) -> Option<([u8; 4], bool)> {
+        let first = (u8::from(self.fin) << 7) | (u8::from(self.rsv1) << 6) | self.opcode as u8;
+        match (self.mask, self.payload_len) {
+            (None, len @ 0..126) => Some(([first, len as u8, 0, 0], false)),
+            (None, len @ 126..0x1_0000) => Some(([first, 126, (len >> 8) as u8, len as u8], true)),
+            _ => None,
+        }
+    }
+
     /// Encodes the header into `out` and returns its length.
     #[inline(always)]
     pub fn encode(&self, out: &mut [u8; MAX_HEADER_LEN]) -> usize {
@@ -290,6 +304,11 @@ mod tests {
             let mut out = [0; MAX_HEADER_LEN];
             let len = header.encode(&mut out);
             prop_assert_eq!(decoded(&out[..len]), (header, len));
+            match header.encode_short() {
+                Some((octets, true)) => prop_assert_eq!(&out[..len], &octets),
+                Some((octets, false)) => prop_assert_eq!(&out[..len], &octets[..2]),
+                None => prop_assert!(mask.is_some() || payload_len >= 0x1_0000),
+            }
         }
     }
 }

@@ -46,19 +46,33 @@ pub(crate) fn gather<T>(step: impl FnOnce() -> T) -> T {
             if DEPTH.get() > 0 {
                 return;
             }
-            let mut gathered = GATHERING.take();
-            for shared in gathered.drain(..) {
-                shared.end_of_batch();
+            let (only, more) = GATHERING.with_borrow_mut(|gathering| match gathering.len() {
+                0 | 1 => (gathering.pop(), false),
+                _ => (None, true),
+            });
+            if let Some(only) = only {
+                only.end_of_batch();
             }
-            // The list keeps its room for the next batch, unless it was unusually large.
-            if gathered.capacity() <= 1024 {
-                GATHERING.set(gathered);
+            if more {
+                end_of_many();
             }
         }
     }
     DEPTH.set(DEPTH.get() + 1);
     let _end = End;
     step()
+}
+
+#[inline(never)]
+fn end_of_many() {
+    let mut gathered = GATHERING.take();
+    for shared in gathered.drain(..) {
+        shared.end_of_batch();
+    }
+    // The list keeps its room for the next batch, unless it was unusually large.
+    if gathered.capacity() <= 1024 {
+        GATHERING.set(gathered);
+    }
 }
 
 /// True while a batch is gathered on this thread.

@@ -2,7 +2,7 @@
 
 use std::error::Error;
 
-use hybi::server::Listen;
+use hybi::server::{Clients, Listen};
 use hybi::{DeflateOptions, Group, Options, Server, WebSocket};
 use support::Arguments;
 use tokio::runtime::Builder;
@@ -27,6 +27,9 @@ fn main() -> Result<(), Box<dyn Error>> {
         }
         if arguments.deflate {
             server = server.options(Options::new().compression(DeflateOptions::new()));
+        }
+        if arguments.tracked {
+            server = server.clients(&Clients::new());
         }
         if arguments.broadcast {
             return broadcast(server).await;

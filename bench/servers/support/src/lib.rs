@@ -11,7 +11,7 @@ use tokio_rustls::rustls::pki_types::pem::PemObject as _;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::rustls::{ClientConfig, RootCertStore, ServerConfig};
 
-/// `ADDRESS [--broadcast] [--deflate] [--workers N] [--threads N] [--tls CERTIFICATE KEY]`
+/// `ADDRESS [--broadcast] [--deflate] [--tracked] [--workers N] [--threads N] [--tls CERTIFICATE KEY]`
 #[derive(Debug)]
 pub struct Arguments {
     /// Where to listen.
@@ -20,6 +20,8 @@ pub struct Arguments {
     pub broadcast: bool,
     /// Agree to compression.
     pub deflate: bool,
+    /// Know all connections.
+    pub tracked: bool,
     /// Runtimes of one thread each; 0 for one on the main thread.
     pub workers: usize,
     /// Threads of one runtime; 0 for a runtime of one thread.
@@ -37,13 +39,21 @@ impl Arguments {
         let mut arguments = std::env::args().skip(1);
         let mut next = || arguments.next();
         let address = next().ok_or("the address to listen on is missing")?;
-        let mut read =
-            Self { address, broadcast: false, deflate: false, workers: 0, threads: 0, tls: None };
+        let mut read = Self {
+            address,
+            broadcast: false,
+            deflate: false,
+            tracked: false,
+            workers: 0,
+            threads: 0,
+            tls: None,
+        };
         while let Some(argument) = next() {
             let mut value = || next().ok_or("a value is missing");
             match argument.as_str() {
                 "--broadcast" => read.broadcast = true,
                 "--deflate" => read.deflate = true,
+                "--tracked" => read.tracked = true,
                 "--workers" => read.workers = value()?.parse()?,
                 "--threads" => read.threads = value()?.parse()?,
                 "--tls" => read.tls = Some((value()?, value()?)),

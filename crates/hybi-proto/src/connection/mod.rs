@@ -105,6 +105,17 @@ impl Connection {
     /// [`Error::Protocol`] or [`Error::Limit`]; the matching Close frame has been queued.
     #[inline]
     pub fn receive(&mut self, input: &mut &[u8]) -> Result<Option<Event>, Error> {
+        if self.deadlines.is_none() {
+            // A whole message needs no answer.
+            if let Some(message) = self.receiver.receive_whole(input) {
+                return Ok(Some(Event::Message(message)));
+            }
+        }
+        self.receive_any(input)
+    }
+
+    #[inline(never)]
+    fn receive_any(&mut self, input: &mut &[u8]) -> Result<Option<Event>, Error> {
         let before = input.len();
         let result = self.receiver.receive(input);
         if let Some(deadlines) = &mut self.deadlines {

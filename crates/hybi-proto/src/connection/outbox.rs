@@ -130,12 +130,15 @@ impl Outbox {
             self.tail = spare_buffer();
         }
         self.tail.reserve(MAX_HEADER_LEN + payload_here);
-        let mut octets = [0; MAX_HEADER_LEN];
         // A copy of a known length is one move; of an unknown one, a call.
-        match header.encode(&mut octets) {
-            2 => self.tail.extend_from_slice(&octets[..2]),
-            4 => self.tail.extend_from_slice(&octets[..4]),
-            len => self.tail.extend_from_slice(&octets[..len]),
+        match header.encode_short() {
+            Some(([first, second, ..], false)) => self.tail.extend_from_slice(&[first, second]),
+            Some((octets, true)) => self.tail.extend_from_slice(&octets),
+            None => {
+                let mut octets = [0; MAX_HEADER_LEN];
+                let len = header.encode(&mut octets);
+                self.tail.extend_from_slice(&octets[..len]);
+            }
         }
     }
 

@@ -124,7 +124,9 @@ impl Receiver {
     /// Takes a message from the front of `input` that has come whole, in one valid frame that is not
     /// compressed, as nearly all do. `None` takes nothing and says nothing:
     /// [`receive`](Self::receive) does.
-    #[inline]
+    // Inlined: the message is made where the caller wants it. To copy it is slow, because what has been
+    // stored word by word cannot be loaded at once as something longer.
+    #[inline(always)]
     pub fn receive_whole(&mut self, input: &mut &[u8]) -> Option<Message> {
         if !matches!(self.state, State::Header { len: 0, .. }) || self.assembler.in_progress() {
             return None;

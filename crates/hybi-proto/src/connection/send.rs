@@ -495,7 +495,7 @@ impl Sender {
     /// As [`take`](Self::take), without what waits to be compressed.
     #[inline]
     pub fn take_ready(&mut self) -> Option<Outgoing> {
-        if self.is_open() {
+        if self.waiting.is_some() && self.is_open() {
             self.queue_waiting_pong();
         }
         self.queued_pongs = 0;

@@ -57,6 +57,8 @@ struct Receive {
     receiver: Receiver,
     /// Octets that have been read and not yet worked off.
     chunk: Option<Chunk>,
+    /// The last read did not fill its buffer: there is hardly more to be read at once.
+    drained: bool,
     /// Only if there are deadlines to be kept.
     heartbeat: Option<Box<Heartbeat>>,
     /// Nothing more will come: the end or an error has been told.
@@ -132,6 +134,7 @@ impl Shared {
             receive: Mutex::new(Receive {
                 receiver,
                 chunk: Chunk::from_octets(early),
+                drained: false,
                 heartbeat,
                 ended: false,
                 linger: false,

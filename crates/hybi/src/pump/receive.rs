@@ -33,6 +33,26 @@ impl Receive {
         }
         result
     }
+
+    /// The next message if it has been read already, whole and by itself, and no deadline depends on
+    /// it: what [`poll_event`](Shared::poll_event) would give, without its detours.
+    #[inline]
+    fn message_at_hand(&mut self) -> Option<Message> {
+        let (Some(chunk), None) = (&mut self.chunk, &self.heartbeat) else { return None };
+        let mut input = chunk.filled();
+        let message = self.receiver.receive_whole(&mut input)?;
+        match input.len() {
+            0 => self.chunk = None,
+            left => chunk.keep_last(left),
+        }
+        Some(message)
+    }
+
+    /// True if [`poll_event`](Shared::poll_event) would do nothing but read.
+    #[inline]
+    fn only_reads(&self) -> bool {
+        self.chunk.is_none() && self.heartbeat.is_none() && !self.ended && !self.receiver.has_more()
+    }
 }
 
 impl Shared {
@@ -41,7 +61,14 @@ impl Shared {
         self: &Arc<Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Result<Option<Event>, Error>> {
-        let receive = &mut *lock(&self.receive);
+        self.poll_event_of(&mut lock(&self.receive), cx)
+    }
+
+    fn poll_event_of(
+        self: &Arc<Self>,
+        receive: &mut Receive,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Option<Event>, Error>> {
         if let Some(heartbeat) = &mut receive.heartbeat {
             if let Some(event) = heartbeat.ahead.pop_front() {
                 return Poll::Ready(Ok(Some(event)));
@@ -75,14 +102,20 @@ impl Shared {
         self: &Arc<Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Result<Option<Message>, Error>> {
-        if let Some(message) = self.message_at_hand() {
-            return Poll::Ready(Ok(Some(message)));
-        }
+        let receive = &mut *lock(&self.receive);
         loop {
-            match ready!(self.poll_event(cx))? {
-                Some(Event::Message(message)) => return Poll::Ready(Ok(Some(message))),
-                Some(_) => {}
-                None => return Poll::Ready(Ok(None)),
+            if let Some(message) = receive.message_at_hand() {
+                return Poll::Ready(Ok(Some(message)));
+            }
+            let event = match receive.only_reads() {
+                true => ready!(self.poll_fill(receive, cx)).transpose()?,
+                false => match ready!(self.poll_event_of(receive, cx))? {
+                    None => return Poll::Ready(Ok(None)),
+                    event => event,
+                },
+            };
+            if let Some(Event::Message(message)) = event {
+                return Poll::Ready(Ok(Some(message)));
             }
         }
     }
@@ -90,21 +123,6 @@ impl Shared {
     /// Lets messages come in pieces, or whole again; the rest of one that was begun is dropped then.
     pub(crate) fn set_in_pieces(&self, on: bool) {
         lock(&self.receive).receiver.set_in_pieces(on);
-    }
-
-    /// The next message if it has been read already, whole and by itself, and no deadline depends on
-    /// it: what [`poll_event`](Self::poll_event) would give, without its detours.
-    #[inline]
-    fn message_at_hand(&self) -> Option<Message> {
-        let receive = &mut *lock(&self.receive);
-        let (Some(chunk), None) = (&mut receive.chunk, &receive.heartbeat) else { return None };
-        let mut input = chunk.filled();
-        let message = receive.receiver.receive_whole(&mut input)?;
-        match input.len() {
-            0 => receive.chunk = None,
-            left => chunk.keep_last(left),
-        }
-        Some(message)
     }
 
     /// Queues what the protocol answers to an event or an error by itself.
@@ -158,6 +176,11 @@ impl Shared {
     ) -> Poll<Option<Result<Event, Error>>> {
         let closing = self.prepare_to_wait(cx);
         let mut io = lock(&self.io);
+        if std::mem::take(&mut receive.drained) && io.poll_read_ready(cx).is_pending() {
+            // Found out without a buffer.
+            drop(io);
+            return self.nothing_came(receive, cx, closing);
+        }
         let read = match receive.receiver.spare(DIRECT_READ) {
             Some(mut spare) => pin!(io.read_buf(&mut spare)).poll(cx),
             None => {
@@ -166,6 +189,7 @@ impl Shared {
                 let read = Pin::new(&mut *io).poll_read(cx, &mut buf);
                 let octets = buf.filled().len();
                 if octets > 0 {
+                    receive.drained = buf.remaining() > 0;
                     chunk.fill(octets);
                     receive.chunk = Some(chunk);
                 }
@@ -190,20 +214,31 @@ impl Shared {
                     // Reading may have had to write and taken the write readiness for itself.
                     lock(&self.send).wake_drain();
                 }
-                if closing { self.poll_close_timer(receive, cx) } else { Poll::Pending }
+                self.nothing_came(receive, cx, closing)
             }
         }
     }
 
-    /// The task is about to wait: what it has gathered leaves now. Tells whether the closing
-    /// handshake has begun.
+    fn nothing_came(
+        &self,
+        receive: &mut Receive,
+        cx: &mut Context<'_>,
+        closing: bool,
+    ) -> Poll<Option<Result<Event, Error>>> {
+        if closing { self.poll_close_timer(receive, cx) } else { Poll::Pending }
+    }
+
+    /// The task is about to wait: what is queued leaves now, or when the batch ends that gathers it.
+    /// Tells whether the closing handshake has begun.
     fn prepare_to_wait(self: &Arc<Self>, cx: &mut Context<'_>) -> bool {
         let mut send = lock(&self.send);
         if !send.reader.as_ref().is_some_and(|reader| reader.will_wake(cx.waker())) {
             send.reader = Some(cx.waker().clone());
         }
         let closing = !send.sender.is_open();
-        self.write_locked(send);
+        if !send.gathering {
+            self.write_locked(send);
+        }
         closing
     }
 

@@ -110,7 +110,13 @@ impl Shared {
         let mut io = lock(&self.io);
         while turn.outgoing.has_remaining() {
             let written = match turn.outgoing.contiguous() {
-                Some(octets) => Pin::new(&mut *io).poll_write(cx, octets),
+                Some(octets) if turn.has_task => Pin::new(&mut *io).poll_write(cx, octets),
+                Some(octets) => match io.try_write(octets) {
+                    // To wait for it takes a task.
+                    Some(Err(error)) if error.kind() == io::ErrorKind::WouldBlock => Poll::Pending,
+                    Some(written) => Poll::Ready(written),
+                    None => Pin::new(&mut *io).poll_write(cx, octets),
+                },
                 None => {
                     let mut slices = [IoSlice::new(&[]); SLICES];
                     let filled = turn.outgoing.io_slices(&mut slices);

@@ -5,6 +5,7 @@ use super::request::Request;
 use super::tls::Security;
 use crate::error::Error;
 use crate::heartbeat;
+use crate::pool::Chunk;
 use crate::pump::{self, Shared};
 use crate::transport::Transport;
 use crate::websocket::WebSocket;
@@ -12,15 +13,13 @@ use bytes::Bytes;
 use http::{HeaderMap, Response, StatusCode};
 use hybi_proto::handshake::{HeadLimits, Refusal, ServerHandshake, Upgrade, encode_response};
 use hybi_proto::{Connection, ErrorCode, Extensions, Options, Role};
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Poll, ready};
 use std::time::Duration;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-
-/// Octets read at once while the request arrives.
-const READ: usize = 2048;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 
 type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 type Authorize = dyn for<'a> Fn(&'a Request) -> Boxed<'a, Result<(), Refusal>> + Send + Sync;
@@ -218,6 +217,7 @@ impl Acceptor {
     {
         let mut transport = Transport::new(stream);
         let request = Request::new(request.map(|_body| ()), transport.peer_addr());
+        let early = Bytes::copy_from_slice(early);
         let open = async {
             let opened = self.decide(&mut transport, request, early).await?;
             Ok(self.open(opened, transport))
@@ -233,11 +233,12 @@ impl Acceptor {
         peer: Option<SocketAddr>,
         security: &Security,
     ) -> Result<(WebSocket, Request), Error> {
-        let open = async {
+        // Boxed here: a future is copied each time it is handed on, and this one is large.
+        let open = Box::pin(async move {
             let mut transport = security.secure(transport).await?;
             let opened = self.handshake_on(&mut transport, peer).await?;
             Ok(self.open(opened, transport))
-        };
+        });
         self.in_time(open).await
     }
 
@@ -264,20 +265,14 @@ impl Acceptor {
         peer: Option<SocketAddr>,
     ) -> Result<Opened, Error> {
         let mut handshake = ServerHandshake::new(self.head_limits);
-        let mut octets = [0; READ];
         loop {
-            let read = transport.read(&mut octets).await.map_err(read_failed)?;
-            if read == 0 {
-                return Err(handshake.receive_eof().into());
-            }
-            let mut input = &octets[..read];
-            match handshake.receive(&mut input) {
+            match read_head(transport, &mut handshake).await? {
                 Ok(None) => {}
-                Ok(Some(head)) => {
+                Ok(Some((head, early))) => {
                     let request = Request::new(head, peer);
-                    return self.decide(transport, request, input).await;
+                    return self.decide(transport, request, early).await;
                 }
-                Err(refusal) => return Err(refuse(transport, refusal).await),
+                Err(refusal) => return Err(Box::pin(refuse(transport, refusal)).await),
             }
         }
     }
@@ -286,7 +281,7 @@ impl Acceptor {
         &self,
         transport: &mut Transport,
         request: Request,
-        early: &[u8],
+        early: Bytes,
     ) -> Result<Opened, Error> {
         let rules = &*self.rules;
         if let Some(http) = &rules.http {
@@ -299,10 +294,10 @@ impl Acceptor {
         }
         let Agreed { response, subprotocol, extensions } = match self.agree(&request).await {
             Ok(agreed) => agreed,
-            Err(refusal) => return Err(refuse(transport, refusal).await),
+            Err(refusal) => return Err(Box::pin(refuse(transport, refusal)).await),
         };
         respond(transport, &response.map(|()| [0; 0])).await?;
-        Ok(Opened { request, subprotocol, extensions, early: early.to_vec().into() })
+        Ok(Opened { request, subprotocol, extensions, early })
     }
 
     /// Decides over a request: what is agreed on, and the 101.
@@ -376,6 +371,27 @@ pub(super) struct Opened {
     pub(super) extensions: Extensions,
     /// Octets that came together with the request.
     pub(super) early: Bytes,
+}
+
+/// Reads once: the head of the request and what came after it, as soon as the head is complete.
+///
+/// The buffer is the thread's, so that nothing of it is in a future.
+async fn read_head(
+    transport: &mut Transport,
+    handshake: &mut ServerHandshake,
+) -> Result<Result<Option<(http::Request<()>, Bytes)>, Refusal>, Error> {
+    poll_fn(|cx| {
+        let mut chunk = Chunk::take();
+        let mut buf = ReadBuf::new(chunk.free());
+        ready!(Pin::new(&mut *transport).poll_read(cx, &mut buf)).map_err(read_failed)?;
+        let mut input = buf.filled();
+        if input.is_empty() {
+            return Poll::Ready(Err(handshake.receive_eof().into()));
+        }
+        let head = handshake.receive(&mut input);
+        Poll::Ready(Ok(head.map(|head| head.map(|head| (head, Bytes::copy_from_slice(input))))))
+    })
+    .await
 }
 
 fn read_failed(error: std::io::Error) -> Error {

@@ -27,7 +27,8 @@ impl Security {
         #[cfg(feature = "tls")]
         if let Some(config) = &self.config {
             let acceptor = tokio_rustls::TlsAcceptor::from(config.clone());
-            let stream = acceptor.accept(transport).await.map_err(|cause| {
+            // Boxed, so that a handshake without TLS keeps no room for it.
+            let stream = Box::pin(acceptor.accept(transport)).await.map_err(|cause| {
                 error(format!("the TLS handshake with the client failed: {cause}"))
             })?;
             return Ok(Transport::Tls(Box::new(stream.into())));

@@ -60,6 +60,28 @@ impl Transport {
         }
     }
 
+    /// Ready when there is something to be read, the end or an error included, as far as that can be
+    /// told without reading.
+    pub(crate) fn poll_read_ready(&self, cx: &mut Context<'_>) -> Poll<()> {
+        match self {
+            Transport::Tcp(stream) => stream.poll_read_ready(cx).map(drop),
+            #[cfg(unix)]
+            Transport::Unix(stream) => stream.poll_read_ready(cx).map(drop),
+            _ => Poll::Ready(()),
+        }
+    }
+
+    /// Writes as much as the kernel takes now, for a transport that [is direct](Self::is_direct):
+    /// without a task that waits for it, and without its budget. `None` for any other.
+    pub(crate) fn try_write(&self, octets: &[u8]) -> Option<io::Result<usize>> {
+        match self {
+            Transport::Tcp(stream) => Some(stream.try_write(octets)),
+            #[cfg(unix)]
+            Transport::Unix(stream) => Some(stream.try_write(octets)),
+            _ => None,
+        }
+    }
+
     /// True if nothing is held back between a write and the kernel, and reading never writes.
     pub(crate) fn is_direct(&self) -> bool {
         match self {

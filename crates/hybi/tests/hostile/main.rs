@@ -5,6 +5,7 @@
 //! it, and what a stream that lies does to it.
 
 mod compressed;
+mod crossing;
 mod frames;
 mod heads;
 mod lying;

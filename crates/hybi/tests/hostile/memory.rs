@@ -6,8 +6,9 @@
 use crate::peer::{BOTH, Side, attacker, expects_close, open, open_compressed, wire};
 use allocation_counter::measure;
 use bytes::Buf;
-use hybi::{DeflateOptions, ErrorCode, Limits, Message, Options, WebSocket};
-use hybi_proto::Extensions;
+use hybi::server::Acceptor;
+use hybi::{Client, DeflateOptions, ErrorCode, Limits, Message, Options, WebSocket};
+use hybi_proto::{Connection, Extensions};
 use testkit::{Frame, Script};
 use tokio::io::DuplexStream;
 
@@ -133,18 +134,24 @@ fn lengths_that_overflow_are_refused_with_1009() {
     }
 }
 
+/// What it wants to have written.
+fn taken(connection: &mut Connection) -> Vec<u8> {
+    let mut octets = Vec::new();
+    while let Some(mut outgoing) = connection.take() {
+        let some = outgoing.remaining();
+        octets.extend_from_slice(&outgoing.copy_to_bytes(some));
+        connection.sender().written(some);
+    }
+    octets
+}
+
 /// A compressed message of `len` zeros in frames of at most `frame` octets.
 fn bomb(side: Side, len: usize, frame: usize) -> Vec<u8> {
     let offer = DeflateOptions::new();
     let (params, _) = offer.accept("permessage-deflate").unwrap().unwrap();
     let mut attacker = attacker(side, &Extensions::none().with_deflate(params), frame);
     attacker.send(Message::binary(vec![0; len])).unwrap();
-    let mut octets = Vec::new();
-    while let Some(mut outgoing) = attacker.take() {
-        let some = outgoing.remaining();
-        octets.extend_from_slice(&outgoing.copy_to_bytes(some));
-        attacker.sender().written(some);
-    }
+    let octets = taken(&mut attacker);
     assert!(octets.len() < len / 500, "{} octets", octets.len());
     octets
 }
@@ -247,5 +254,118 @@ fn a_peer_that_sends_and_never_reads_makes_a_server_that_echoes_hold_max_buffere
 async fn quiet() {
     for _ in 0..10_000 {
         tokio::task::yield_now().await;
+    }
+}
+
+/// How a connection goes until it ends.
+#[derive(Debug, Clone, Copy)]
+enum Life {
+    /// Messages both ways, then a goodbye.
+    Whole,
+    /// The same, compressed, until every window is full.
+    Compressed,
+    /// The peer goes without a word, in the middle of a message.
+    Torn,
+    /// The peer breaks a rule.
+    Failed,
+    /// Our side is dropped while the peer reads nothing.
+    Unread,
+    /// The opening handshake does not end.
+    Half,
+}
+
+async fn live(side: Side, life: Life) {
+    if let Life::Half = life {
+        let (mut peer, stream) = Script::pair();
+        let silent = async {
+            if side == Side::Server {
+                peer.sends("GET / HTTP/1.1\r\nHost: ").await;
+            }
+            peer
+        };
+        let given_up = async {
+            match side {
+                Side::Server => drop(Acceptor::new().accept(stream).await.unwrap_err()),
+                Side::Client => {
+                    drop(Client::new().connect_over(stream, "ws://x/").await.unwrap_err());
+                }
+            }
+        };
+        tokio::join!(silent, given_up);
+        return;
+    }
+    let options = Options::new();
+    if let Life::Compressed = life {
+        let (mut ws, mut peer) = open_compressed(side, &options).await;
+        let offer = DeflateOptions::new();
+        let (params, _) = offer.accept("permessage-deflate").unwrap().unwrap();
+        let mut theirs = attacker(side, &Extensions::none().with_deflate(params), usize::MAX);
+        for number in 0..30 {
+            let text = format!("{number}, ").repeat(600);
+            theirs.send(Message::text(text.clone())).unwrap();
+            peer.sends(taken(&mut theirs)).await;
+            assert_eq!(ws.recv().await.unwrap().unwrap(), text.as_str());
+            ws.send(text).await.unwrap();
+            peer.expects_frame().await;
+        }
+        drop(peer);
+        assert!(ws.recv().await.is_err());
+        return;
+    }
+    let (mut ws, mut peer) = open(side, &options).await;
+    for text in ["one", "two"] {
+        peer.sends(wire(side, Frame::text(text))).await;
+        let message = ws.recv().await.unwrap().unwrap();
+        ws.send(message).await.unwrap();
+        peer.expects_frame().await;
+    }
+    match life {
+        Life::Whole => {
+            peer.sends(wire(side, Frame::close(1000, ""))).await;
+            assert_eq!(ws.recv().await.unwrap(), None);
+        }
+        Life::Torn => {
+            peer.sends(wire(side, Frame::binary([7; 10_000]).not_final())).await;
+            drop(peer);
+            assert!(ws.recv().await.is_err());
+        }
+        Life::Failed => {
+            peer.sends(wire(side, Frame::text([0xff]))).await;
+            drop(peer);
+            assert!(ws.recv().await.is_err());
+        }
+        Life::Unread => {
+            ws.send(Message::binary([7; 500_000].to_vec())).await.unwrap();
+            drop(ws);
+            // Until our side is given up.
+            tokio::time::sleep(std::time::Duration::from_secs(100)).await;
+            drop(peer);
+        }
+        Life::Compressed | Life::Half => unreachable!(),
+    }
+}
+
+#[test]
+fn a_connection_that_has_ended_leaves_nothing() {
+    use Life::*;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .start_paused(true)
+        .build()
+        .unwrap();
+    for side in BOTH {
+        for life in [Whole, Compressed, Torn, Failed, Unread, Half] {
+            let lives = |count| {
+                runtime.block_on(async {
+                    for _ in 0..count {
+                        live(side, life).await;
+                    }
+                });
+            };
+            // What belongs to the thread is made once.
+            lives(3);
+            let left = measure(|| lives(50));
+            assert_eq!((left.bytes_current, left.count_current), (0, 0), "{side:?} {life:?}");
+        }
     }
 }

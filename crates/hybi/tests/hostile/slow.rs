@@ -232,3 +232,42 @@ async fn no_stage_needs_more_than_one_octet_at_a_time() {
         assert_eq!(ws.recv().await.unwrap().unwrap(), "slow but honest");
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_network_that_stands_still_for_30_s_loses_nothing() {
+    // Some for the heartbeat to ask, and wait for the answer, in vain.
+    let patient = Options::new().ping_interval(20 * SECOND).ping_timeout(40 * SECOND);
+    for options in [Options::new(), patient] {
+        for side in BOTH {
+            let (mut ws, mut peer) = open(side, &options).await;
+            let arriving = wire(side, Frame::text("cut in two by the stall"));
+            peer.sends(&arriving[..9]).await;
+            let begin = Instant::now();
+            let writer = ws.writer();
+            let accepting = async {
+                // More than the pipe holds.
+                for number in 0..200u32 {
+                    let octets = [&number.to_be_bytes()[..], &[7; 1000]].concat();
+                    writer.send(octets).await.unwrap();
+                }
+                writer.flush().await.unwrap();
+            };
+            let standing_still = async {
+                sleep(30 * SECOND).await;
+                peer.sends(&arriving[9..]).await;
+                let mut number = 0u32;
+                while number < 200 {
+                    let frame = peer.expects_frame().await;
+                    if frame.opcode == 2 {
+                        assert_eq!(frame.payload[..4], number.to_be_bytes());
+                        number += 1;
+                    }
+                }
+            };
+            let (message, (), ()) = tokio::join!(ws.recv(), accepting, standing_still);
+            assert_eq!(message.unwrap().unwrap(), "cut in two by the stall");
+            assert!(begin.elapsed() >= 30 * SECOND);
+            assert!(ws.is_open());
+        }
+    }
+}

@@ -2,6 +2,7 @@
 
 // Servers and clients on loopback, which end with the test that asked for them.
 
+const { createHash } = require('node:crypto');
 const { once } = require('node:events');
 const net = require('node:net');
 
@@ -86,4 +87,45 @@ async function connectRaw(t, wss, headers = []) {
   return { socket, server, read };
 }
 
-module.exports = { connect, connectRaw, serve };
+/**
+ * A server that is only a socket, with one client of ours.
+ *
+ * @param {(request: string) => string} [answer] the head that it answers with; by default, a good one
+ * @returns {Promise<{client: WebSocket, socket: net.Socket, request: string}>} the client may not be open yet
+ */
+async function acceptRaw(t, options, answer = accepting()) {
+  const server = net.createServer();
+  t.after(() => server.close());
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const client = new WebSocket(`ws://127.0.0.1:${server.address().port}`, options);
+  t.after(() => client.terminate());
+  const [socket] = await once(server, 'connection');
+  t.after(() => socket.destroy());
+  socket.on('error', () => {});
+  let request = '';
+  while (!request.endsWith('\r\n\r\n')) {
+    const [chunk] = await once(socket, 'data');
+    request += chunk.toString('latin1');
+  }
+  socket.write(answer(request));
+  return { client, socket, request };
+}
+
+/** A head that opens a connection, with these lines too. */
+function accepting(lines = []) {
+  return (request) => {
+    const key = /sec-websocket-key: (.*)\r/i.exec(request)[1];
+    const accept = createHash('sha1').update(`${key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`).digest('base64');
+    return [
+      'HTTP/1.1 101 Switching Protocols',
+      'Connection: Upgrade',
+      'Upgrade: websocket',
+      `Sec-WebSocket-Accept: ${accept}`,
+      ...lines,
+      '\r\n'
+    ].join('\r\n');
+  };
+}
+
+module.exports = { acceptRaw, accepting, connect, connectRaw, serve };
