@@ -134,6 +134,31 @@ async fn a_message_is_not_left_lying_when_the_handler_waits_for_something_else()
 }
 
 #[tokio::test]
+async fn a_pong_is_not_left_lying_when_a_message_came_behind_its_ping() {
+    let (mut ws, mut peer, writes) = counted().await;
+    peer.sends(hex!("89 81 00000000 70  89 81 00000000 71  81 81 00000000 62")).await;
+    ws.recv().await.unwrap().unwrap();
+    // The program does something else now.
+    peer.expects(hex!("8a 01 70  8a 01 71")).await;
+    assert_eq!(writes.load(Ordering::SeqCst), 1);
+    peer.sends(hex!("89 81 00000000 70  81 81 00000000 62")).await;
+    ws.next_event().await.unwrap().unwrap();
+    peer.expects(hex!("8a 01 70")).await;
+}
+
+#[tokio::test]
+async fn nor_does_a_handler_that_waits_for_something_else_keep_it() {
+    let (mut ws, mut peer, _) = counted().await;
+    let handler = tokio::spawn(hybi::batch(async move {
+        ws.recv().await.unwrap().unwrap();
+        pending::<()>().await;
+    }));
+    peer.sends(hex!("89 81 00000000 70  81 81 00000000 62")).await;
+    peer.expects(hex!("8a 01 70")).await;
+    handler.abort();
+}
+
+#[tokio::test]
 async fn what_one_handler_sends_on_another_connection_leaves_when_it_waits() {
     let writers = Arc::new(std::sync::Mutex::new(Vec::<hybi::Writer>::new()));
     let server = Server::bind("127.0.0.1:0").await.unwrap();

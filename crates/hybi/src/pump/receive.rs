@@ -61,7 +61,11 @@ impl Shared {
         self: &Arc<Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Result<Option<Event>, Error>> {
-        self.poll_event_of(&mut lock(&self.receive), cx)
+        let event = ready!(self.poll_event_of(&mut lock(&self.receive), cx));
+        if let Ok(Some(Event::Ping(_))) = event {
+            self.answer();
+        }
+        Poll::Ready(event)
     }
 
     fn poll_event_of(
@@ -103,10 +107,14 @@ impl Shared {
         cx: &mut Context<'_>,
     ) -> Poll<Result<Option<Message>, Error>> {
         let receive = &mut *lock(&self.receive);
+        let mut pinged = false;
         loop {
             if let Some(message) = receive.message_at_hand() {
                 if let Some(meter) = self.meter() {
                     meter.counts().received(1, message.len());
+                }
+                if pinged {
+                    self.answer();
                 }
                 return Poll::Ready(Ok(Some(message)));
             }
@@ -117,9 +125,26 @@ impl Shared {
                     event => event,
                 },
             };
-            if let Some(Event::Message(message)) = event {
-                return Poll::Ready(Ok(Some(message)));
+            match event {
+                Some(Event::Message(message)) => {
+                    if pinged {
+                        self.answer();
+                    }
+                    return Poll::Ready(Ok(Some(message)));
+                }
+                Some(Event::Ping(_)) => pinged = true,
+                _ => {}
             }
+        }
+    }
+
+    /// Lets pongs leave before the program gets what came after their pings: who knows when it will
+    /// receive again.
+    #[cold]
+    fn answer(self: &Arc<Self>) {
+        let send = lock(&self.send);
+        if send.sender.has_outgoing() {
+            self.queued(send);
         }
     }
 

@@ -245,7 +245,8 @@ impl Shared {
         }
     }
 
-    fn queued(self: &Arc<Self>, mut send: MutexGuard<'_, Send>) {
+    /// Something is queued: it is written now, or at the end of the batch.
+    pub(super) fn queued(self: &Arc<Self>, mut send: MutexGuard<'_, Send>) {
         if !send.turn && send.sender.buffered() < GATHER && batch::is_active() {
             if !send.gathering {
                 send.gathering = true;

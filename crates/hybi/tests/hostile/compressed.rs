@@ -33,7 +33,6 @@ async fn a_compressed_message_in_fragments_with_pings_between_and_an_empty_end_i
                 peer.sends(wire(side, frame)).await;
             }
             assert_eq!(ws.recv().await.unwrap().unwrap(), "Hello");
-            ws.flush().await.unwrap();
             for ping in ["one", "two"] {
                 let pong = peer.expects_frame().await;
                 assert_eq!((pong.opcode, pong.rsv), (10, 0), "a control frame is not compressed");

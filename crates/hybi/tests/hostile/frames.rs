@@ -86,7 +86,6 @@ async fn a_ping_is_answered_with_its_own_octets_and_no_others() {
             peer.sends(wire(side, Frame::ping(vec![0x55; len]))).await;
             assert!(matches!(ws.next_event().await.unwrap(), Some(Event::Ping(_))));
             assert!(matches!(ws.next_event().await.unwrap(), Some(Event::Ping(_))));
-            ws.flush().await.unwrap();
             let reading = ws.next_event();
             let expecting = async {
                 assert_eq!(peer.expects_frame().await.payload, [0xaa; 125]);
