@@ -125,7 +125,8 @@ async fn a_handler_that_does_something_else_is_aborted_at_the_deadline() {
     };
     assert_eq!(frame.code, 1001);
     serving.await.unwrap().unwrap();
-    assert!(start.elapsed() >= deadline);
+    // Not before it, and not by some other time limit.
+    assert!((deadline..deadline * 100).contains(&start.elapsed()));
     assert_eq!(aborted.load(Ordering::Relaxed), 1);
     drop(silent);
 }
