@@ -146,7 +146,7 @@ impl HeadReader {
         loop {
             // What most octets are, at a few instructions each.
             if self.at == At::Line {
-                i += window[i..].iter().take_while(|&&b| is_text(b)).count();
+                i += text_len(&window[i..]);
             }
             let Some(&b) = window.get(i) else { break };
             i += 1;
@@ -225,6 +225,24 @@ impl HeadReader {
 /// RFC 9110 §5.5: what a field value may have; the rest of a head has less.
 fn is_text(b: u8) -> bool {
     b >= b' ' && b != 0x7f || b == b'\t'
+}
+
+/// How many octets at the front are text: eight are looked at at once as long as all of them are.
+fn text_len(octets: &[u8]) -> usize {
+    let eights = octets.chunks_exact(8).take_while(|eight| {
+        let mut word = [0; 8];
+        word.copy_from_slice(eight);
+        are_text(u64::from_le_bytes(word))
+    });
+    let len = 8 * eights.count();
+    len + octets[len..].iter().take_while(|&&b| is_text(b)).count()
+}
+
+/// True if none of the eight octets is below 0x20 or is 0x7f; a tab is left to [`is_text`].
+fn are_text(word: u64) -> bool {
+    const EACH: u64 = 0x0101_0101_0101_0101;
+    let (control, delete) = (word.wrapping_sub(0x20 * EACH) & !word, word ^ (0x7f * EACH));
+    (control | (delete.wrapping_sub(EACH) & !delete)) & (0x80 * EACH) == 0
 }
 
 /// Enough for nearly all heads, so that the list of their headers need not be allocated.
@@ -378,4 +396,20 @@ fn names_http_version(head: &[u8]) -> bool {
 
 fn first_line(head: &[u8]) -> String {
     shown(head.split(|&b| b == b'\r').next().unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn eight_octets_at_once_are_judged_as_each_by_itself(
+            octets in proptest::collection::vec(prop_oneof![8 => b' '..=b'~', 1 => any::<u8>()], 0..64),
+        ) {
+            let naive = octets.iter().take_while(|&&b| is_text(b)).count();
+            prop_assert_eq!(text_len(&octets), naive);
+        }
+    }
 }
