@@ -7,6 +7,9 @@ mod axum_server;
 #[path = "../src/bin/hyper.rs"]
 mod hyper_server;
 #[allow(dead_code, unreachable_pub)]
+#[path = "../src/bin/metrics.rs"]
+mod metrics_server;
+#[allow(dead_code, unreachable_pub)]
 #[path = "../src/bin/tls.rs"]
 mod tls;
 #[allow(dead_code, unreachable_pub)]
@@ -129,4 +132,29 @@ async fn tls_serves_wss_by_files() {
     assert_eq!(ws.recv().await.unwrap().unwrap(), "secret");
     serving.abort();
     std::fs::remove_dir_all(folder).unwrap();
+}
+
+#[tokio::test]
+async fn metrics_are_served_beside_the_websocket() {
+    let recorder = metrics_exporter_prometheus::PrometheusBuilder::new().build_recorder();
+    let handle = recorder.handle();
+    let _recording = metrics::set_default_local_recorder(&recorder);
+    let server = Server::bind("127.0.0.1:0").await.unwrap();
+    let address = server.local_addr().unwrap().to_string();
+    tokio::spawn(metrics_server::serve(server, handle));
+    let mut ws = hybi::connect(&format!("ws://{address}/")).await.unwrap();
+    for _ in 0..3 {
+        ws.send("hello").await.unwrap();
+        assert_eq!(ws.recv().await.unwrap().unwrap(), "hello");
+    }
+    let page = get(&address, "/metrics").await;
+    assert!(page.contains("# TYPE hybi_connections gauge"), "{page}");
+    for line in [
+        "hybi_connections 1",
+        "hybi_messages_total{direction=\"in\"} 3",
+        "hybi_payload_bytes_total{direction=\"out\"} 15",
+    ] {
+        assert!(page.lines().any(|found| found == line), "{line:?} is not in {page}");
+    }
+    assert!(get(&address, "/").await.starts_with("HTTP/1.1 404 "));
 }

@@ -18,9 +18,12 @@ let depth = 0;
 
 let flushesAtExit = false;
 
+/** A socket is being read from, and the end of that will be told: a tick of its own. */
+let reading = false;
+
 /** Tells the number of the tick; one that sends before the tick is over must not ask in vain. */
 function currentTick() {
-  if (!tickEnds) {
+  if (!tickEnds && !reading) {
     tickEnds = true;
     process.nextTick(endTick);
   }
@@ -49,6 +52,18 @@ function end() {
   if (depth === 0 && waiting.length !== 0) flushAll();
 }
 
+/** Called before what a socket has brought is worked off; `endRead` must follow, in the same call. */
+function beginRead() {
+  reading = true;
+}
+
+/** What was sent meanwhile, and was not the first, is written. */
+function endRead() {
+  reading = false;
+  tick++;
+  if (waiting.length !== 0) flushAll();
+}
+
 /** Has `outbox.flush()` called when the chunk is done or the tick is over. */
 function enlist(outbox) {
   waiting.push(outbox);
@@ -75,4 +90,4 @@ function flushAll() {
   }
 }
 
-module.exports = { begin, currentTick, end, enlist, isGathering };
+module.exports = { begin, beginRead, currentTick, end, endRead, enlist, isGathering };

@@ -13,6 +13,7 @@ const { EMPTY_BUFFER, kStatusCode, kWebSocket, NOOP } = require('./constants');
 const { OPEN, CLOSING, CLOSED } = require('./states');
 const Receiver = require('./receiver');
 const Sender = require('./sender');
+const { readShort } = require('./fast-path');
 
 /**
  * Takes a socket over whose handshake is done.
@@ -46,6 +47,7 @@ function open(ws, socket, head, options) {
   receiver.on('drain', receiverOnDrain);
   receiver.on('error', receiverOnError);
   receiver.on('message', receiverOnMessage);
+  receiver.onmessage = receiverOnMessage;
   receiver.on('ping', receiverOnPing);
   receiver.on('pong', receiverOnPong);
   sender.onerror = senderOnError;
@@ -59,6 +61,7 @@ function open(ws, socket, head, options) {
   socket.on('data', socketOnData);
   socket.on('end', socketOnEnd);
   socket.on('error', socketOnError);
+  readShort(socket, socketOnData, receiver);
 
   ws._readyState = OPEN;
   ws.emit('open');

@@ -3,9 +3,11 @@
 // What a sender has framed and the socket has not been given yet.
 
 const { AsyncResource } = require('async_hooks');
+const net = require('net');
 
 const batch = require('./batch');
 const { FastBuffer } = require('./buffers');
+const { writableHandle, writeShort } = require('./fast-path');
 
 /** Frames are written into memory that all outboxes share, taken in pieces of this size. */
 const ARENA = 32 * 1024;
@@ -27,6 +29,8 @@ class Outbox {
     this._socket = socket;
     /** How many bytes are gathered. */
     this.length = 0;
+    /** How many bytes have gone to the kernel past the stream. */
+    this.sent = 0;
     /** Where the room begins that `reserve` has made. */
     this.at = 0;
 
@@ -40,6 +44,7 @@ class Outbox {
 
     this._tick = -1;
     this._enlisted = false;
+    this._handle = writableHandle(socket);
     comeBefore(this, socket);
   }
 
@@ -114,6 +119,10 @@ class Outbox {
    */
   writeThrough(list, cb) {
     this._tick = batch.currentTick();
+    if (this._handle !== null && cb === undefined && this.length === 0 && list.length <= 2) {
+      list = this._writeListShort(list);
+      if (list.length === 0) return;
+    }
     if (list.length === 1 && this.length === 0) {
       this._socket.write(list[0], cb);
       return;
@@ -123,6 +132,22 @@ class Outbox {
     for (let i = 0; i < list.length - 1; i++) this._socket.write(list[i]);
     this._socket.write(list[list.length - 1], cb);
     this._socket.uncork();
+  }
+
+  /** Writes one or two buffers, and tells what is left of them. */
+  _writeListShort(list) {
+    const [head, rest] = list;
+    let sent = this._writeShort(head, 0, head.length, rest);
+    if (sent === 0) return list;
+    if (sent < head.length) return [head.subarray(sent), ...list.slice(1)];
+    sent -= head.length;
+    return rest === undefined || sent === rest.length ? [] : [rest.subarray(sent)];
+  }
+
+  _writeShort(head, from, to, rest) {
+    const sent = writeShort(this._socket, this._handle, GUARDS.write, head, from, to, rest);
+    this.sent += sent;
+    return sent;
   }
 
   /**
@@ -136,8 +161,17 @@ class Outbox {
 
     const socket = this._socket;
     const parts = this._parts;
-    const last = this._lastPart();
     const callbacks = this._callbacks;
+    if (parts === null && callbacks === null && cb === undefined && this._handle !== null) {
+      const to = this._to;
+      this._from += this._writeShort(this._memory, this._from, to, undefined);
+      if (this._from === to) {
+        this.length = 0;
+        this._memory = null;
+        return;
+      }
+    }
+    const last = this._lastPart();
     if (callbacks !== null) cb = (error) => callAll(callbacks, 0, error);
     this.length = 0;
     this._memory = null;
@@ -182,6 +216,7 @@ function callAll(callbacks, i, error) {
  */
 function comeBefore(outbox, socket) {
   socket[kOutbox] = outbox;
+  if (outbox._handle !== null) Object.defineProperty(socket, '_bytesDispatched', BYTES_DISPATCHED);
   for (const method of Object.keys(GUARDS)) {
     // A method that somebody has put there stays in use.
     socket[method] = Object.hasOwn(socket, method) ? guard(socket[method]) : GUARDS[method];
@@ -194,6 +229,15 @@ function guard(method) {
     return method.apply(this, args);
   };
 }
+
+/** What `socket.bytesWritten` counts from: what has gone past the stream as well. */
+const { get: bytesDispatched } = Object.getOwnPropertyDescriptor(net.Socket.prototype, '_bytesDispatched');
+const BYTES_DISPATCHED = {
+  configurable: true,
+  get() {
+    return bytesDispatched.call(this) + this[kOutbox].sent;
+  }
+};
 
 /** The same for the methods of the class, without a closure for each connection. */
 const GUARDS = {

@@ -16,8 +16,14 @@ const { extensionName } = require('./permessage-deflate');
 /** A message that lies in more foreign octets than this is copied out of them, unless it is large itself. */
 const MOST_PINNED = 4095;
 
+/** So many octets are copied faster in a loop. */
+const LOOP_UP_TO = 64;
+
 /** Compressed octets of an unfinished frame wait for each other until there are so many. */
 const INFLATE_FROM = 16 * 1024;
+
+/** What is written to the stream in place of octets that `receive` has begun to work off. */
+const INTERRUPTED = Buffer.alloc(0);
 
 // How a step of the delivery ends.
 const NEXT = 0;
@@ -55,6 +61,8 @@ class Receiver extends Writable {
     this._maxPayload = limit(options.maxPayload);
     this._skipUTF8Validation = !!options.skipUTF8Validation;
     this[kWebSocket] = undefined;
+    /** The listener of the connection that it belongs to. */
+    this.onmessage = null;
 
     this._decoder = new Decoder({
       isServer: this._isServer,
@@ -79,6 +87,8 @@ class Receiver extends Writable {
 
     // The records that have to wait until an event has been emitted or something inflated.
     this._rest = null;
+    // What `receive` has found to be wrong, on its way through the stream.
+    this._fault = null;
 
     // The small messages of a chunk are copied out of it together: see `_take`.
     this._block = null;
@@ -87,26 +97,63 @@ class Receiver extends Writable {
   }
 
   _write(chunk, encoding, cb) {
+    if (chunk === INTERRUPTED) this._waitLater(cb);
     // Chunks that have waited are written although the one before them has failed.
-    if (this.errored) cb();
-    else this._decode(chunk, 0, cb);
+    else if (this.errored) cb();
+    else this._decode(chunk, 0, chunk.length, cb);
+  }
+
+  /** Whether octets may be given to `receive`: all before them has been worked off. */
+  canReceive() {
+    const state = this._writableState;
+    return (
+      this._allowSynchronousEvents &&
+      this._rest === null &&
+      state.length === 0 &&
+      !state.ending &&
+      !state.destroyed &&
+      !state.errored
+    );
+  }
+
+  /**
+   * Takes octets as `write` does, but past the buffer of the stream, and from memory that is used again
+   * after the call.
+   *
+   * @param {Buffer} memory
+   * @param {number} length of the octets, from the beginning of the memory on
+   */
+  receive(memory, length) {
+    if (this[kWebSocket] !== undefined) this[kWebSocket]._heard = true;
+    this._decode(memory, 0, length, null);
+  }
+
+  /** Goes on in the stream with what `receive` could not finish, so that what comes has to wait. */
+  _interrupt(error) {
+    this._fault = error;
+    this.write(INTERRUPTED);
+  }
+
+  _waitLater(cb) {
+    if (this._fault !== null) cb(this._fault);
+    else this._rest.cb = cb;
   }
 
   /** Decodes a chunk from an octet on, and calls `cb` when all of its events have been emitted. */
-  _decode(chunk, from, cb) {
+  _decode(chunk, from, to, cb) {
     // If a listener of another receiver has written here, the records that it works off come back.
     const outer = batch.isGathering() ? records.slice() : null;
     try {
       do {
-        const count = this._decoder.decode(chunk, from);
+        const count = this._decoder.decode(chunk, from, to);
         from = this._decoder.consumed;
-        if (!this._deliver(records, count, chunk, cb)) return;
-      } while (from < chunk.length);
+        if (!this._deliver(records, count, chunk, to, cb)) return;
+      } while (from < to);
     } finally {
       this._block = this._blockOf = null;
       if (outer !== null) records.set(outer);
     }
-    cb();
+    if (cb !== null) cb();
   }
 
   /**
@@ -114,7 +161,7 @@ class Receiver extends Writable {
    *
    * @returns {boolean} false if the rest waits in `_rest` or there was an error: `cb` is taken care of
    */
-  _deliver(table, count, chunk, cb) {
+  _deliver(table, count, chunk, to, cb) {
     // What a listener sends after the only message of a chunk need not wait for others.
     const together = count > 1;
     if (together) batch.begin();
@@ -133,7 +180,15 @@ class Receiver extends Writable {
     } finally {
       if (together) batch.end();
       if (step === WAIT || step === undefined) {
-        this._rest = { table: table.slice(i * R.WORDS, count * R.WORDS), count: count - i, chunk, cb };
+        const rest = table.slice(i * R.WORDS, count * R.WORDS);
+        let kept = chunk;
+        if (cb === null) {
+          // The memory of `receive` is used again.
+          const isDone = i === count && this._decoder.consumed === to;
+          kept = isDone ? EMPTY_BUFFER : Buffer.from(chunk.subarray(0, to));
+        }
+        this._rest = { table: rest, count: count - i, chunk: kept, to, cb };
+        if (cb === null) this._interrupt(null);
       }
       // A listener has thrown. If the program survives that, the connection does.
       if (step === undefined) setImmediate(resume, this);
@@ -142,11 +197,11 @@ class Receiver extends Writable {
 
   /** Goes on after what `_deliver` had to wait for. */
   _resume() {
-    const { table, count, chunk, cb } = this._rest;
+    const { table, count, chunk, to, cb } = this._rest;
     this._rest = null;
-    if (!this._deliver(table, count, chunk, cb)) return;
-    if (this._decoder.consumed < chunk.length) this._decode(chunk, this._decoder.consumed, cb);
-    else cb();
+    if (!this._deliver(table, count, chunk, to, cb)) return;
+    if (this._decoder.consumed < to) this._decode(chunk, this._decoder.consumed, to, cb);
+    else if (cb !== null) cb();
   }
 
   /** Works off one record. */
@@ -155,29 +210,36 @@ class Receiver extends Writable {
 
     switch (head & R.KIND) {
       case R.TEXT:
-        return this._emitMessage(this._take(octets, offset, length), false);
+        return this._emitMessage(this._take(octets, offset, length, cb), false);
       case R.BINARY:
-        return this._emitMessage(this._binary(this._take(octets, offset, length)), true);
+        return this._emitMessage(this._binary(this._take(octets, offset, length, cb)), true);
       case R.PIECE:
-        return this._piece(head, this._take(octets, offset, length), cb);
+        return this._piece(head, this._take(octets, offset, length, cb), cb);
       case R.PING:
-        return this._emitControl('ping', this._takeControl(octets, offset, length));
+        return this._emitControl('ping', this._takeControl(octets, offset, length, cb));
       case R.PONG:
-        return this._emitControl('pong', this._takeControl(octets, offset, length));
+        return this._emitControl('pong', this._takeControl(octets, offset, length, cb));
       case R.CLOSE:
-        this.emit('conclude', extra, this._takeControl(octets, offset, length));
+        this.emit('conclude', extra, this._takeControl(octets, offset, length, cb));
         this.end();
         return NEXT;
       default:
-        cb(createError(extra, length));
+        this._fail(createError(extra, length), cb);
         return STOP;
     }
+  }
+
+  _fail(error, cb) {
+    if (cb === null) this._interrupt(error);
+    else cb(error);
   }
 
   /** Emits a message, now or in a turn of its own. */
   _emitMessage(data, isBinary) {
     if (this._allowSynchronousEvents) {
-      this.emit('message', data, isBinary);
+      // As `emit` does it, for the one listener there nearly always is.
+      if (this._events.message === this.onmessage) this.onmessage(data, isBinary);
+      else this.emit('message', data, isBinary);
       return NEXT;
     }
     setImmediate(emitAndResume, this, 'message', data, isBinary);
@@ -200,17 +262,19 @@ class Receiver extends Writable {
    * A message that is kept must not keep 64 KiB of others with it. A large one, or one in a small
    * chunk, is a view; of small ones as many as may be held on to together are copied at once.
    */
-  _take(chunk, offset, length) {
+  _take(chunk, offset, length, cb) {
     if (length === 0) return EMPTY_BUFFER;
 
     const pinned = chunk.buffer.byteLength;
-    if (pinned <= MOST_PINNED || pinned <= length * 4) {
+    if (cb !== null && (pinned <= MOST_PINNED || pinned <= length * 4)) {
       return new FastBuffer(chunk.buffer, chunk.byteOffset + offset, length);
     }
 
-    if (length > MOST_PINNED / 4) {
+    // Of `receive` it may be the only message, and then shares a copy with nobody.
+    if (length > MOST_PINNED / 4 || (cb === null && this._decoder.consumed === offset + length)) {
       const copy = Buffer.allocUnsafe(length);
-      chunk.copy(copy, 0, offset, offset + length);
+      if (length > LOOP_UP_TO) chunk.copy(copy, 0, offset, offset + length);
+      else for (let i = 0; i < length; i++) copy[i] = chunk[offset + i];
       return copy;
     }
 
@@ -228,10 +292,10 @@ class Receiver extends Writable {
   }
 
   /** The payload of a control frame; the side buffer of the decoder is used again. */
-  _takeControl(octets, offset, length) {
+  _takeControl(octets, offset, length, cb) {
     return octets === this._decoder.side
       ? Buffer.from(octets.subarray(offset, offset + length))
-      : this._take(octets, offset, length);
+      : this._take(octets, offset, length, cb);
   }
 
   /** Gives a binary message in one piece the form that `binaryType` asks for. */
@@ -288,8 +352,10 @@ class Receiver extends Writable {
     this._extensions[extensionName].decompress(deflated, last, (error, inflated) => {
       error = error || this._inflated(flags, inflated);
       if (error) {
+        // What called `receive` has another one by now.
+        const waiting = this._rest.cb;
         this._rest = null;
-        cb(error);
+        waiting(error);
         return;
       }
       this._goOn(last ? this._message(flags) : null);
@@ -308,7 +374,7 @@ class Receiver extends Writable {
       error = thrown;
     }
     if (error) {
-      cb(error);
+      this._fail(error, cb);
       return STOP;
     }
     return isLast(flags) ? this._emitMessage(...this._message(flags)) : NEXT;

@@ -45,7 +45,7 @@ cargo xtask netem [--seconds N]      a soak over a network that loses and reorde
 cargo xtask rfc [--check]            write docs/COMPLIANCE.md: each requirement of the RFCs, what keeps it
                                      and the test that shows it; or compare it
 cargo xtask loom                     every order of the steps of the write turn
-cargo xtask memcheck                 the tests of hybi-bytes and hybi-proto under valgrind
+cargo xtask memcheck                 the tests of hybi-bytes, hybi-proto and the addon under valgrind
 cargo xtask asan                     the tests of the libraries with AddressSanitizer (nightly)
 cargo xtask miri                     the tests of hybi-bytes under miri (nightly with miri, rust-src)
 cargo xtask linear                   parsing takes time in proportion to the input, by counted

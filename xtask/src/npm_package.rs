@@ -14,7 +14,7 @@ pub(crate) fn step() -> Result<Verdict, String> {
         let mut command = Command::new(&npm);
         command.args(arguments);
         if !native {
-            command.env("HYBI_NO_NATIVE", "1");
+            command.env("HYBI_NO_NATIVE", "1").env("HYBI_NO_FAST_PATH", "1");
         }
         in_package(command)
     };

@@ -109,8 +109,12 @@ fn declares(text: &str, name: &str) -> bool {
             .is_some_and(|rest| rest.starts_with(after))
     };
     // Tests of Rust, tables of attacks, and tests of Node.js.
-    text.lines()
-        .any(|line| is(line, "fn ", '(') || is(line, "const ", ':') || is(line, "test('", '\''))
+    text.lines().any(|line| {
+        is(line, "fn ", '(')
+            || is(line, "const ", ':')
+            || is(line, "test('", '\'')
+            || is(line, "test(`${side}: ", '`')
+    })
 }
 
 /// Where `unsafe` stands and must not, and which crates do not forbid it.

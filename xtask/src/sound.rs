@@ -2,6 +2,7 @@
 //! memcheck, AddressSanitizer with LeakSanitizer, miri; and the soak. What they found last is in
 //! docs/RELIABILITY.md.
 
+use crate::npm_package;
 use crate::shell::{self, Verdict};
 use serde_json::Value;
 use std::process::Command;
@@ -24,7 +25,7 @@ pub(crate) fn loom_step() -> Result<Verdict, String> {
     run(&mut cargo).map(|()| Verdict::Passed)
 }
 
-/// `cargo xtask memcheck`: the tests of hybi-bytes and hybi-proto under valgrind. Some minutes.
+/// `cargo xtask memcheck`: the tests of hybi-bytes, hybi-proto and the addon under valgrind. Some minutes.
 pub(crate) fn memcheck(options: &[String]) -> Result<(), String> {
     // Millions of steps for the sake of a count: nothing that memcheck would see only there.
     const SKIPPED: [&str; 6] = [
@@ -62,6 +63,14 @@ pub(crate) fn memcheck(options: &[String]) -> Result<(), String> {
             failed.push(problem);
         }
     }
+    // The addon, within Node.js; what compiles at run time is not for valgrind.
+    let mut valgrind = Command::new("valgrind");
+    valgrind
+        .args(["--quiet", "--error-exitcode=99", "--leak-check=no"])
+        .arg(npm_package::build()?)
+        .args(["--jitless", "--no-opt", "test/native/addon.test.js"])
+        .current_dir(shell::root().join("node"));
+    failed.extend(run(&mut valgrind).err());
     if failed.is_empty() { Ok(()) } else { Err(failed.join("\n")) }
 }
 

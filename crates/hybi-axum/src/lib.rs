@@ -32,13 +32,13 @@
 //! ```
 #![forbid(unsafe_code)]
 
-use axum_core::body::Body;
-use axum_core::extract::FromRequestParts;
-use axum_core::response::{IntoResponse, Response};
+use axum::body::Body;
+use axum::extract::{ConnectInfo, FromRequestParts};
+use axum::response::{IntoResponse, Response};
 use http::request::Parts;
 use http::{HeaderMap, StatusCode};
 use hybi::server::{Acceptor, Clients, Origins, Refusal, Request};
-use hybi::{DeflateOptions, Error, Limits, Options, WebSocket};
+use hybi::{DeflateOptions, Error, Limits, Options, Stats, WebSocket};
 use hybi_proto::handshake::Upgrade;
 use hyper::upgrade::OnUpgrade;
 use std::fmt;
@@ -63,7 +63,7 @@ pub struct WebSocketUpgrade {
     offered: Vec<String>,
     acceptor: Acceptor,
     options: Options,
-    subprotocols: Vec<String>,
+    subprotocol: Option<String>,
     peer: Option<SocketAddr>,
     clients: Option<Clients>,
     on_error: Option<OnError>,
@@ -97,19 +97,27 @@ impl WebSocketUpgrade {
 
     /// The subprotocols spoken here: the first one that the client offers and that is among them is
     /// chosen (default: none).
-    pub fn subprotocols<I>(mut self, names: I) -> Self
+    pub fn subprotocols<I>(self, names: I) -> Self
     where
         I: IntoIterator,
         I::Item: Into<String>,
     {
-        self.subprotocols = names.into_iter().map(Into::into).collect();
+        let names: Vec<String> = names.into_iter().map(Into::into).collect();
+        self.select_subprotocol(|offered| offered.iter().find(|name| names.contains(name)).cloned())
+    }
+
+    /// Chooses one of the offered subprotocols, or none; instead of
+    /// [`subprotocols`](Self::subprotocols). One that was not offered is answered with 500. `ws`:
+    /// `handleProtocols`.
+    pub fn select_subprotocol(mut self, select: impl FnOnce(&[String]) -> Option<String>) -> Self {
+        self.subprotocol = if self.offered.is_empty() { None } else { select(&self.offered) };
         self
     }
 
-    /// The subprotocol that will be agreed on: the first that the client offers and that is among
-    /// [`subprotocols`](Self::subprotocols).
+    /// The subprotocol that will be agreed on: what [`subprotocols`](Self::subprotocols) or
+    /// [`select_subprotocol`](Self::select_subprotocol) has chosen.
     pub fn selected_subprotocol(&self) -> Option<&str> {
-        self.offered.iter().find(|name| self.subprotocols.contains(name)).map(String::as_str)
+        self.subprotocol.as_deref()
     }
 
     /// Adds headers to the 101, for example `Set-Cookie`.
@@ -135,8 +143,9 @@ impl WebSocketUpgrade {
         self.set(|acceptor| acceptor.origins(origins))
     }
 
-    /// The address of the peer, from axum's `ConnectInfo`, for the handler's
-    /// [`Request::peer_addr`] (default: not known).
+    /// The address of the peer, for the handler's [`Request::peer_addr`]. Default: that of axum's
+    /// `ConnectInfo<SocketAddr>`, if the app is served
+    /// `into_make_service_with_connect_info::<SocketAddr>()`; otherwise it is not known.
     pub fn peer_addr(mut self, peer: SocketAddr) -> Self {
         self.peer = Some(peer);
         self
@@ -147,6 +156,12 @@ impl WebSocketUpgrade {
     pub fn clients(mut self, clients: &Clients) -> Self {
         self.clients = Some(clients.clone());
         self
+    }
+
+    /// Counts the connection in `stats` (default: nothing is counted). A request that is no opening
+    /// handshake at all ([`Rejection`]) is not counted.
+    pub fn stats(self, stats: &Stats) -> Self {
+        self.set(|acceptor| acceptor.stats(stats))
     }
 
     /// Is told if the upgrade fails or the handler returns an error (default: nobody is).
@@ -170,7 +185,9 @@ impl WebSocketUpgrade {
         F: FnOnce(WebSocket, Request) -> Fut + Send + 'static,
         Fut: Future<Output = Result<(), Error>> + Send + 'static,
     {
-        self.acceptor = self.acceptor.options(self.options).subprotocols(self.subprotocols);
+        let subprotocol = self.subprotocol;
+        self.acceptor =
+            self.acceptor.options(self.options).select_subprotocol(move |_, _| subprotocol.clone());
         let decision = pin!(self.acceptor.upgrade_from(&mut self.request, self.peer));
         // Only `authorize` would have to wait, and there is none: axum has its own means.
         let Poll::Ready(decision) = decision.poll(&mut Context::from_waker(Waker::noop())) else {
@@ -207,13 +224,14 @@ impl<S: Send + Sync> FromRequestParts<S> for WebSocketUpgrade {
             request.extensions_mut().insert(on_upgrade);
         }
         let acceptor = Acceptor::new();
+        let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0);
         Ok(WebSocketUpgrade {
             request,
             offered,
             acceptor,
             options: Options::new(),
-            subprotocols: Vec::new(),
-            peer: None,
+            subprotocol: None,
+            peer,
             clients: None,
             on_error: None,
         })

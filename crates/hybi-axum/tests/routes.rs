@@ -5,8 +5,9 @@ use axum::extract::State;
 use axum::response::Response;
 use axum::routing::{any, get};
 use hybi::server::{Clients, Origins, Shutdown};
-use hybi::{Client, CloseCode, DeflateOptions, Event};
+use hybi::{Client, CloseCode, DeflateOptions, Event, Stats};
 use hybi_axum::WebSocketUpgrade;
+use std::net::SocketAddr;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -143,4 +144,71 @@ async fn clients_are_closed_by_the_graceful_shutdown() {
     assert!(ws.next_event().await.unwrap().is_none());
     assert_eq!(shutdown.await.unwrap(), 0);
     assert!(clients.is_empty());
+}
+
+/// Says in the 101 and in the first message what the extractor knew.
+async fn inspect(upgrade: WebSocketUpgrade) -> Response {
+    let upgrade = upgrade.select_subprotocol(|offered| {
+        assert_eq!(offered, ["b", "a", "none"]);
+        offered.iter().find(|name| *name == "a").cloned()
+    });
+    let selected = upgrade.selected_subprotocol().map(str::to_owned);
+    let agent = upgrade.request().headers()["user-agent"].to_str().unwrap().to_owned();
+    upgrade.on_upgrade_with(move |ws, request| async move {
+        let agreed = ws.subprotocol().map(str::to_owned);
+        let peer = request.peer_addr();
+        ws.send(format!("{selected:?} {agreed:?} {agent} {peer:?}")).await
+    })
+}
+
+async fn invents_a_subprotocol(upgrade: WebSocketUpgrade) -> Response {
+    upgrade
+        .select_subprotocol(|_| Some("never offered".to_owned()))
+        .on_upgrade(|_| async { Ok(()) })
+}
+
+#[tokio::test]
+async fn the_callback_chooses_the_subprotocol_and_the_address_comes_from_connect_info() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let app = Router::new()
+        .route("/inspect", any(inspect))
+        .route("/invents", any(invents_a_subprotocol))
+        .into_make_service_with_connect_info::<SocketAddr>();
+    tokio::spawn(async move { axum::serve(listener, app).await });
+    let client = Client::new()
+        .subprotocol("b")
+        .subprotocol("a")
+        .subprotocol("none")
+        .header("user-agent", "test");
+    let mut ws = client.connect(&format!("ws://{address}/inspect")).await.unwrap();
+    assert_eq!(ws.subprotocol(), Some("a"));
+    let said = ws.recv().await.unwrap().unwrap().to_string();
+    assert!(said.starts_with("Some(\"a\") Some(\"a\") test Some(127.0.0.1:"), "{said}");
+    let error = client.connect(&format!("ws://{address}/invents")).await.unwrap_err();
+    assert_eq!(error.response().unwrap().status(), 500);
+}
+
+#[tokio::test]
+async fn what_the_extractor_is_told_to_count_is_counted() {
+    let stats = Stats::new();
+    let counted = stats.clone();
+    let route = move |upgrade: WebSocketUpgrade| {
+        let counted = counted.clone();
+        async move {
+            let upgrade = upgrade.stats(&counted).origins(Origins::same_origin());
+            upgrade.on_upgrade(|mut ws| async move { ws.recv().await.map(drop) })
+        }
+    };
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("ws://{}/", listener.local_addr().unwrap());
+    let app = Router::new().route("/", any(route));
+    tokio::spawn(async move { axum::serve(listener, app).await });
+    let mut ws = hybi::connect(&url).await.unwrap();
+    ws.send("counted").await.unwrap();
+    assert_eq!(ws.recv().await.unwrap(), None);
+    Client::new().origin("https://evil.example").connect(&url).await.unwrap_err();
+    let totals = stats.totals();
+    assert_eq!((totals.received.messages, totals.received.payload_bytes), (1, 7));
+    assert_eq!(totals.refused.get(&403), Some(&1));
 }

@@ -123,9 +123,19 @@ pub(crate) struct ConnectArgs {
     #[arg(long, overrides_with = "compress")]
     pub(crate) no_compress: bool,
 
-    /// Ping the server this often; give it up if it does not answer for 20 seconds
+    /// Ping the server this often
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     pub(crate) ping: Option<Duration>,
+
+    /// Give the server up if it does not answer a ping for so long
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        value_parser = seconds,
+        default_value = "20",
+        requires = "ping"
+    )]
+    pub(crate) ping_timeout: Duration,
 
     /// Send binary messages instead of text
     #[arg(long)]

@@ -2,7 +2,7 @@
 
 use crate::args::ConnectArgs;
 use crate::failure::{Failure, plain};
-use crate::render;
+use crate::{certificate, render};
 use hybi::client::{Tls, TlsInfo};
 use hybi::{Client, Options};
 use std::path::Path;
@@ -17,7 +17,7 @@ pub(crate) fn client(args: &ConnectArgs) -> Result<Client, Failure> {
         options = options.no_compression();
     }
     if let Some(interval) = args.ping {
-        options = options.ping_interval(interval);
+        options = options.ping_interval(interval).ping_timeout(args.ping_timeout);
     }
     let mut client = Client::new().options(options).tls(tls(args)?);
     for (name, value) in &args.headers {
@@ -37,16 +37,9 @@ pub(crate) fn client(args: &ConnectArgs) -> Result<Client, Failure> {
         client = if proxy == "none" { client.no_proxy() } else { client.proxy(proxy) };
     }
     if args.verbose {
-        client = client.on_request(|target, headers| {
-            render::note(&format!("> GET {}", render::visible(target.path_and_query())));
-            for (name, value) in headers.iter() {
-                let value = match value.is_sensitive() || name == http::header::AUTHORIZATION {
-                    true => "(not shown)".into(),
-                    false => String::from_utf8_lossy(value.as_bytes()),
-                };
-                render::note(&format!("> {name}: {}", render::visible(&value)));
-            }
-            Ok(())
+        client = client.on_request_sent(|target, head| {
+            render::note(&format!("connected to {target}"));
+            show_request(head);
         });
     }
     Ok(client)
@@ -78,31 +71,41 @@ fn read(option: &str, path: &Path) -> Result<Vec<u8>, Failure> {
     })
 }
 
-/// What is asked for beside the headers, which [`client`] shows when they are sent.
-pub(crate) fn show_request(args: &ConnectArgs) {
-    render::note(&format!("connecting to {}", render::url(&args.url)));
-    if let Some(origin) = &args.origin {
-        render::note(&format!("> origin: {origin}"));
-    }
-    if !args.subprotocols.is_empty() {
-        render::note(&format!("> sec-websocket-protocol: {}", args.subprotocols.join(", ")));
+/// The request as it is sent, without what it logs in with.
+fn show_request(head: &[u8]) {
+    const SECRET: [&str; 3] = ["authorization", "proxy-authorization", "cookie"];
+    for line in String::from_utf8_lossy(head).trim_end().split("\r\n") {
+        match line.split_once(": ") {
+            Some((name, _)) if SECRET.iter().any(|secret| name.eq_ignore_ascii_case(secret)) => {
+                render::note(&format!("> {name}: (not shown)"));
+            }
+            _ => render::note(&format!("> {}", render::visible(line))),
+        }
     }
 }
 
 /// What TLS has agreed on, and the head of the answer.
 pub(crate) fn show_response<B>(response: &http::Response<B>) {
     if let Some(tls) = response.extensions().get::<TlsInfo>() {
-        let told = [&tls.version, &tls.cipher_suite, &tls.alpn].into_iter().flatten();
-        let told: Vec<&str> = told.map(String::as_str).collect();
-        let chain = match tls.certificates.len() {
-            1 => "1 certificate".to_owned(),
-            count => format!("{count} certificates"),
-        };
-        render::note(&format!("< TLS: {}, {chain}", told.join(", ")));
+        show_tls(tls);
     }
     render::note(&format!("< {:?} {}", response.version(), response.status()));
     for (name, value) in response.headers() {
         let value = String::from_utf8_lossy(value.as_bytes());
         render::note(&format!("< {name}: {}", render::visible(&value)));
+    }
+}
+
+fn show_tls(tls: &TlsInfo) {
+    let told = |fact: &Option<String>| fact.clone().unwrap_or_else(|| "not told".to_owned());
+    let facts = [
+        ("version", told(&tls.version)),
+        ("cipher suite", told(&tls.cipher_suite)),
+        ("protocol (ALPN)", tls.alpn.clone().unwrap_or_else(|| "none agreed on".to_owned())),
+        ("certificates", tls.certificates.len().to_string()),
+    ];
+    let certificate = tls.certificates.first().map_or_else(Vec::new, |der| certificate::facts(der));
+    for (what, fact) in facts.into_iter().chain(certificate) {
+        render::note(&format!("< TLS {what}: {}", render::one_line(&fact, usize::MAX)));
     }
 }

@@ -4,7 +4,7 @@
 //! [`terminal`](crate::terminal); how the connection ends is the same for both.
 
 use crate::args::{ConnectArgs, Wait};
-use crate::client::{client, show_request, show_response};
+use crate::client::{client, show_response};
 use crate::failure::Failure;
 use crate::signals::Signals;
 use crate::{pipe, render, terminal};
@@ -25,7 +25,7 @@ const READ_AHEAD: usize = 64;
 /// Connects, and stays until the end.
 pub(crate) async fn run(args: ConnectArgs) -> Result<(), Failure> {
     if args.verbose {
-        show_request(&args);
+        render::note(&format!("connecting to {}", render::url(&args.url)));
     }
     let connected = client(&args)?.connect_with_response(&args.url).await;
     let (ws, response) = connected.map_err(|error| {

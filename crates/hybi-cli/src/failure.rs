@@ -63,9 +63,24 @@ impl Failure {
     }
 }
 
-/// An error on one line, without the number that the operating system has for it.
+/// What the library advises a programmer to do, and its words for whoever types a command.
+const ADVICE: [(&str, &str); 7] = [
+    ("Tls::authority", "--ca"),
+    ("Tls::identity", "--cert and --key"),
+    ("; allow that with subprotocol_required(false)", ""),
+    (" (raise HeadLimits to allow it)", ""),
+    (" (raise Limits::max_message_size to allow it)", ""),
+    (" (raise Limits::max_fragments to allow it)", ""),
+    (" (raise Limits::max_buffered_chunks to allow it)", ""),
+];
+
+/// An error on one line, without the number that the operating system has for it, and with advice
+/// that can be followed here.
 pub(crate) fn plain(error: &dyn std::error::Error) -> String {
-    let text = render::one_line(&error.to_string(), usize::MAX);
+    let mut text = render::one_line(&error.to_string(), usize::MAX);
+    for (library, command) in ADVICE {
+        text = text.replace(library, command);
+    }
     match text.split_once(" (os error ") {
         Some((before, after)) => {
             let rest = after.split_once(')').map_or("", |(_, rest)| rest);
@@ -99,6 +114,12 @@ mod tests {
     fn the_number_of_the_operating_system_is_left_out() {
         let error = io::Error::other("cannot connect: Connection refused (os error 111), sorry");
         assert_eq!(plain(&error), "cannot connect: Connection refused, sorry");
+    }
+
+    #[test]
+    fn advice_is_given_that_can_be_followed_here() {
+        let error = io::Error::other("signed by nobody (add the authority with Tls::authority)");
+        assert_eq!(plain(&error), "signed by nobody (add the authority with --ca)");
     }
 
     #[test]

@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 mod args;
+mod certificate;
 mod client;
 mod connect;
 mod failure;

@@ -5,6 +5,7 @@ use crate::deflate::{self, Compressing, Decompressing, Inflater, Output};
 use crate::napi::{Call, Export, Module, Refused, Shared, Value};
 use crate::records::{self, Records};
 use crate::slab::Slab;
+use crate::socket;
 use hybi_proto::{Compressor, Role};
 
 /// What one environment holds: the main thread, or a worker.
@@ -31,6 +32,7 @@ pub(crate) fn set_up(module: &mut Module) -> Result<(), Refused> {
     module.function(&addon, FreeDecoder)?;
     module.function(&addon, Decode)?;
     module.function(&addon, Mask)?;
+    module.function(&addon, Send)?;
     module.function(&addon, NewCompressor)?;
     module.function(&addon, FreeCompressor)?;
     module.function(&addon, Compress)?;
@@ -81,11 +83,13 @@ exports! {
         Ok(call.nothing())
     };
 
-    /// number, chunk, from → the number of records in `shared`
+    /// number, chunk, from, end → the number of records in `shared`
     Decode c"decode" = |call, addon| {
         let decoder = addon.decoders.get(call.number(0)?)?;
-        let from = call.number(2)? as usize;
+        let (from, end) = (call.number(2)? as usize, call.length(3)?);
         let chunk = call.octets(1)?;
+        let end = end.min(chunk.len());
+        let chunk = &mut chunk[..end];
         if chunk.len() > u32::MAX as usize {
             return Err(Refused(c"a chunk of 4 GiB or more cannot be decoded at once"));
         }
@@ -102,6 +106,17 @@ exports! {
         call.copy(0, 1, offset, len)?;
         hybi_bytes::mask(&mut call.octets(1)?[offset..offset + len], key, 0);
         Ok(call.nothing())
+    };
+
+    /// descriptor of a socket, buffer, from, to, [buffer] → how many octets the kernel took of the
+    /// first one's range and of the second; fewer than all, also in case of an error
+    Send c"send" = |call, _addon| {
+        let (from, to) = (call.length(2)?, call.length(3)?);
+        let Some(first) = call.octets_to_read(1)?.get(from..to) else {
+            return Err(Refused(c"the range reaches beyond the end of a Buffer"));
+        };
+        let second = if call.passed(4) { call.octets_to_read(4)? } else { &[] };
+        call.answer(socket::send(call.descriptor(0)?, first, second))
     };
 
     /// windowBits, noContextTakeover, level, memLevel → number

@@ -18,3 +18,4 @@ mod deflate;
 mod napi;
 mod records;
 mod slab;
+mod socket;

@@ -15,6 +15,12 @@ use std::sync::OnceLock;
 /// The most arguments that a function takes.
 const MAX_ARGUMENTS: usize = 6;
 
+/// The descriptor of a socket; where there are none, nothing.
+#[cfg(unix)]
+pub(crate) type Descriptor<'call> = std::os::fd::BorrowedFd<'call>;
+#[cfg(not(unix))]
+pub(crate) type Descriptor<'call> = PhantomData<&'call ()>;
+
 /// A value of JavaScript, good during the call that it was got in.
 #[derive(Clone, Copy)]
 pub(crate) struct Value(sys::napi_value);
@@ -33,6 +39,8 @@ pub(crate) trait Export<State> {
 pub(crate) struct Call<'call> {
     env: sys::napi_env,
     arguments: [sys::napi_value; MAX_ARGUMENTS],
+    /// How many of them were passed.
+    count: usize,
     /// What is borrowed from a call lives no longer than it.
     borrowed: PhantomData<&'call mut ()>,
 }
@@ -93,6 +101,40 @@ impl Call<'_> {
         Ok(unsafe { std::slice::from_raw_parts_mut(octets, len) })
     }
 
+    /// An argument that is a Buffer, to be read only: several may be borrowed.
+    #[inline]
+    pub(crate) fn octets_to_read(&self, argument: usize) -> Result<&[u8], Refused> {
+        let (octets, len) = self.view(argument)?;
+        if len == 0 {
+            return Ok(&[]);
+        }
+        // SAFETY: as in `octets`; nobody can borrow it to write while `self` is borrowed.
+        Ok(unsafe { std::slice::from_raw_parts(octets, len) })
+    }
+
+    /// Whether so many arguments were passed that there is this one.
+    #[inline]
+    pub(crate) fn passed(&self, argument: usize) -> bool {
+        argument < self.count
+    }
+
+    /// An argument that is the descriptor of an open socket.
+    #[cfg(unix)]
+    #[inline]
+    pub(crate) fn descriptor(&self, argument: usize) -> Result<Descriptor<'_>, Refused> {
+        let number = i32::try_from(self.number(argument)?);
+        let number = number.map_err(|_| Refused(c"a descriptor was expected"))?;
+        // SAFETY: not −1, and node/lib/straight.js has asked the socket for it in this very turn of
+        // the loop, in which nobody else closes it.
+        Ok(unsafe { Descriptor::borrow_raw(number) })
+    }
+
+    /// Nothing: Windows has no descriptors.
+    #[cfg(not(unix))]
+    pub(crate) fn descriptor(&self, _argument: usize) -> Result<Descriptor<'_>, Refused> {
+        Ok(PhantomData)
+    }
+
     /// Copies the first `len` octets of one Buffer to `offset` of another, or of the same one.
     pub(crate) fn copy(
         &mut self,
@@ -117,8 +159,14 @@ impl Call<'_> {
     #[inline]
     fn view(&self, argument: usize) -> Result<(*mut u8, usize), Refused> {
         let (mut octets, mut len) = (null_mut(), 0);
-        // SAFETY: as in `number`.
+        let mut is_buffer = false;
+        // SAFETY: as in `number`. Node.js 18 aborts if what it is asked about is no Buffer.
         let status = unsafe {
+            let value = self.arguments[argument];
+            ok(sys::napi_is_buffer(self.env, value, &mut is_buffer), c"a Buffer was expected")?;
+            if !is_buffer {
+                return Err(Refused(c"a Buffer was expected"));
+            }
             sys::napi_get_buffer_info(self.env, self.arguments[argument], &mut octets, &mut len)
         };
         ok(status, c"a Buffer was expected")?;
@@ -411,13 +459,13 @@ unsafe extern "C" fn enter<State, F: Export<State>>(
     env: sys::napi_env,
     info: sys::napi_callback_info,
 ) -> sys::napi_value {
-    let mut call = Call { env, arguments: [null_mut(); MAX_ARGUMENTS], borrowed: PhantomData };
-    let mut count = MAX_ARGUMENTS;
+    let arguments = [null_mut(); MAX_ARGUMENTS];
+    let mut call = Call { env, arguments, count: MAX_ARGUMENTS, borrowed: PhantomData };
     let mut state = null_mut();
-    // SAFETY: `arguments` has room for `count` values; those that were not passed are undefined.
+    // SAFETY: `arguments` has room for `count` values, which becomes how many were passed; those that were not passed are undefined.
     let status = unsafe {
         let arguments = call.arguments.as_mut_ptr();
-        sys::napi_get_cb_info(env, info, &mut count, arguments, null_mut(), &mut state)
+        sys::napi_get_cb_info(env, info, &mut call.count, arguments, null_mut(), &mut state)
     };
     if status != sys::Status::napi_ok || state.is_null() {
         return null_mut();

@@ -270,6 +270,9 @@ const fn default_port(secure: bool) -> u16 {
 
 /// What no part of a URL may have, so that no message and no request line is forged by it.
 fn refuse_characters(url: &str) -> Result<(), String> {
+    if url.bytes().all(|b| b.is_ascii_graphic() && b != b'#') {
+        return Ok(());
+    }
     // Browsers drop line breaks and tabs; here they come from a bug or from an attacker.
     if let Some((at, c)) = url.char_indices().find(|(_, c)| c.is_control()) {
         return Err(format!("the URL has the control character {c:?} at byte {at}"));
@@ -304,7 +307,12 @@ fn normal_path_and_query(text: &str) -> Result<String, String> {
         // Browsers read it as a slash, other programs do not.
         return Err("the path has a backslash; write / or %5C".to_owned());
     }
-    let mut normal = remove_dot_segments(&percent_encode(path, percent::in_path_set));
+    let path = percent_encode(path, percent::in_path_set);
+    let may_have_dots = path.bytes().any(|b| matches!(b, b'.' | b'%'));
+    let mut normal = match may_have_dots || path.is_empty() {
+        true => remove_dot_segments(&path),
+        false => path,
+    };
     if let Some(query) = query.strip_prefix('?') {
         normal.push('?');
         normal.push_str(&percent_encode(query, percent::in_query_set));

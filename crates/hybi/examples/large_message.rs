@@ -22,13 +22,12 @@ pub async fn serve(server: Server) -> Result<(), Error> {
 }
 
 async fn upload(mut ws: WebSocket) -> Result<(), Error> {
-    let writer = ws.writer();
     while let Some(mut message) = ws.message_reader().await? {
         let mut bytes = 0;
         while let Some(piece) = message.next_piece().await? {
             bytes += piece.len(); // or write it to a file
         }
-        writer.send(format!("{bytes} bytes")).await?;
+        message.writer().send(format!("{bytes} bytes")).await?;
     }
     Ok(())
 }

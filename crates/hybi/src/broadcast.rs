@@ -177,7 +177,7 @@ impl Member {
                 backlog.messages.push_back(message.clone());
                 if backlog.messages.len() > most.get() {
                     backlog.messages.pop_front();
-                    delivery.dropped += 1;
+                    self.dropped(delivery);
                 }
                 delivery.kept += 1;
                 return;
@@ -194,7 +194,7 @@ impl Member {
 
     fn is_slow(&mut self, message: &PreparedMessage, policy: SlowClient, delivery: &mut Delivery) {
         match policy {
-            SlowClient::DropNewest => delivery.dropped += 1,
+            SlowClient::DropNewest => self.dropped(delivery),
             SlowClient::DropOldest(_) => {
                 let messages = VecDeque::from([message.clone()]);
                 let backlog = Arc::new(Mutex::new(Backlog { messages, done: false }));
@@ -205,15 +205,26 @@ impl Member {
                         delivery.kept += 1;
                     }
                     // Nobody could work it off.
-                    Err(_) => delivery.dropped += 1,
+                    Err(_) => self.dropped(delivery),
                 }
             }
             SlowClient::Close => {
                 let reason = Utf8Bytes::from_static("too slow");
                 let frame = CloseFrame { code: CloseCode::TRY_AGAIN_LATER, reason };
-                let _ = self.connection.close(Some(frame));
+                if self.connection.close(Some(frame)).is_ok() {
+                    if let Some(meter) = self.connection.meter() {
+                        meter.closed_for_being_slow();
+                    }
+                }
                 delivery.closed += 1;
             }
+        }
+    }
+
+    fn dropped(&self, delivery: &mut Delivery) {
+        delivery.dropped += 1;
+        if let Some(meter) = self.connection.meter() {
+            meter.dropped();
         }
     }
 }

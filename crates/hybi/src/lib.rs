@@ -42,7 +42,17 @@
 //! | send from anywhere, broadcast | [`Writer`], [`PreparedMessage`] |
 //! | set limits, a heartbeat, compression | [`Options`] |
 //! | write once for many messages outside of a server | [`batch()`] |
+//! | count connections, messages and octets; follow them in a log | [`Stats`]; the feature `tracing` |
 //! | know what went wrong and who must act | [`Error`], [`ErrorCode`] |
+//!
+//! | feature | gives |
+//! |---|---|
+//! | `tls`, `native-tls` | `wss:`, by rustls or by the system's library |
+//! | `native-roots`, `platform-verifier` | other judges of certificates than Mozilla's roots |
+//! | `idna` | hosts with other letters than ASCII |
+//! | `hyper`, `tower` | WebSockets beside other routes of a server by hyper, or as a tower service and layer |
+//! | `tracing` | a span `connection` (INFO) with role, peer, path, subprotocol and extensions; events for handshakes refused, connections closed, broken rules, timeouts, slow clients, handlers that fail; target `hybi` |
+//! | `metrics` | [`Stats`] through the crate `metrics` |
 //!
 //! Every future is cancel-safe: what is said under *Cancel safety* is what dropping it means. A
 //! connection belongs to no task and needs none of its own.
@@ -55,19 +65,29 @@ mod byte_stream;
 pub mod client;
 mod close_info;
 mod error;
+#[cfg(feature = "metrics")]
+mod export;
 mod heartbeat;
 mod message_reader;
 mod message_writer;
+mod meter;
 mod pool;
 mod pump;
 mod random;
 pub mod server;
 mod slab;
 mod split;
+mod stats;
 mod stream;
 mod sync;
+mod trace;
 mod transport;
 mod websocket;
+
+/// The crate that messages keep their octets in.
+pub use bytes;
+/// The crate that requests and responses are made of: `hybi::http::StatusCode`.
+pub use http;
 
 pub use batch::batch;
 pub use broadcast::{Delivery, Group, Membership, SlowClient};
@@ -84,4 +104,5 @@ pub use message_writer::MessageWriter;
 pub use pump::TrySendError;
 pub use server::{Server, accept};
 pub use split::{Reader, Writer};
+pub use stats::{ConnectionStats, RoundTrips, Stats, Totals, Traffic};
 pub use websocket::WebSocket;

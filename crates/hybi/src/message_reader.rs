@@ -2,6 +2,7 @@
 
 use crate::error::Error;
 use crate::pump::Shared;
+use crate::split::Writer;
 use bytes::{Buf, Bytes};
 use hybi_proto::{ErrorCode, ErrorDetail, Event, Message};
 use std::future::poll_fn;
@@ -64,6 +65,11 @@ impl<'a> MessageReader<'a> {
     /// True if the message is text.
     pub fn is_text(&self) -> bool {
         self.text
+    }
+
+    /// A handle that sends on the same connection, which is borrowed while this exists.
+    pub fn writer(&self) -> Writer {
+        Writer::new(self.shared.clone())
     }
 
     /// Receives the next piece; `None` after the last one. Pings are answered meanwhile.

@@ -21,18 +21,7 @@ thread_local! {
 /// # Panics
 /// If the operating system cannot provide randomness: no safe key can be made then.
 pub(crate) fn masking_key() -> [u8; 4] {
-    KEYS.with_borrow_mut(|pool| {
-        if pool.used == POOL {
-            fill(&mut pool.octets);
-            pool.used = 0;
-        }
-        let mut key = [0; 4];
-        let slot = &mut pool.octets[pool.used..pool.used + 4];
-        key.copy_from_slice(slot);
-        slot.fill(0);
-        pool.used += 4;
-        key
-    })
+    take()
 }
 
 /// The nonce of an opening handshake (RFC 6455 §4.1).
@@ -40,9 +29,23 @@ pub(crate) fn masking_key() -> [u8; 4] {
 /// # Panics
 /// As [`masking_key`].
 pub(crate) fn nonce() -> [u8; 16] {
-    let mut nonce = [0; 16];
-    fill(&mut nonce);
-    nonce
+    take()
+}
+
+/// The next octets of this thread's pool.
+fn take<const N: usize>() -> [u8; N] {
+    KEYS.with_borrow_mut(|pool| {
+        if POOL - pool.used < N {
+            fill(&mut pool.octets);
+            pool.used = 0;
+        }
+        let mut taken = [0; N];
+        let slot = &mut pool.octets[pool.used..pool.used + N];
+        taken.copy_from_slice(slot);
+        slot.fill(0);
+        pool.used += N;
+        taken
+    })
 }
 
 fn fill(octets: &mut [u8]) {
@@ -60,6 +63,8 @@ mod tests {
     fn keys_do_not_repeat_and_are_wiped() {
         let keys: HashSet<_> = (0..4096).map(|_| masking_key()).collect();
         assert!(keys.len() > 4090);
+        let nonces: HashSet<_> = (0..4096).map(|_| nonce()).collect();
+        assert_eq!(nonces.len(), 4096);
         KEYS.with_borrow(|pool| assert!(pool.octets[..pool.used].iter().all(|&octet| octet == 0)));
     }
 }

@@ -5,6 +5,7 @@ use crate::error::Error;
 use crate::message_reader::MessageReader;
 use crate::message_writer::MessageWriter;
 use crate::pump::{Shared, TrySendError};
+use crate::stats::ConnectionStats;
 use crate::websocket::WebSocket;
 use hybi_proto::{CloseCode, CloseFrame, Event, Message, PreparedMessage, Utf8Bytes};
 use std::future::poll_fn;
@@ -204,6 +205,26 @@ impl Writer {
     /// True until a Close frame has been sent or received, or the connection has failed.
     pub fn is_open(&self) -> bool {
         self.shared.is_open()
+    }
+
+    /// The messages and octets that have been received and sent; see [`WebSocket::stats`].
+    pub fn stats(&self) -> Option<ConnectionStats> {
+        self.shared.stats()
+    }
+
+    /// How long the last ping took to come back; see [`WebSocket::round_trip`].
+    pub fn round_trip(&self) -> Option<std::time::Duration> {
+        self.shared.round_trip()
+    }
+
+    /// The subprotocol that both sides agreed on; see [`WebSocket::subprotocol`].
+    pub fn subprotocol(&self) -> Option<&str> {
+        self.shared.subprotocol()
+    }
+
+    /// The address of the other end; see [`WebSocket::peer_addr`].
+    pub fn peer_addr(&self) -> Option<std::net::SocketAddr> {
+        self.shared.peer_addr()
     }
 
     /// How the connection came to its end; see [`WebSocket::close_info`].

@@ -6,6 +6,7 @@ use crate::message_reader::MessageReader;
 use crate::message_writer::MessageWriter;
 use crate::pump::{Shared, TrySendError};
 use crate::split::{Reader, Writer};
+use crate::stats::ConnectionStats;
 use hybi_proto::{CloseCode, CloseFrame, Event, Message, Utf8Bytes};
 use std::future::poll_fn;
 use std::sync::Arc;
@@ -73,6 +74,22 @@ impl WebSocket {
 
     /// Waits for the next message and receives it in pieces, as they come: for messages that are
     /// larger than memory. `None` once the peer has closed cleanly.
+    ///
+    /// The connection is borrowed while the message is read, as nothing else can be received
+    /// meanwhile. To send, use [`MessageReader::writer`], or a [`writer`](Self::writer) from before:
+    ///
+    /// ```
+    /// # async fn example(mut ws: hybi::WebSocket) -> Result<(), hybi::Error> {
+    /// while let Some(mut upload) = ws.message_reader().await? {
+    ///     let mut bytes = 0;
+    ///     while let Some(piece) = upload.next_piece().await? {
+    ///         bytes += piece.len();
+    ///     }
+    ///     upload.writer().send(format!("{bytes} bytes")).await?; // not `ws.send`
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Cancel safety
     /// As [`recv`](Self::recv). Dropping the reader before its end drops the rest of the message.
@@ -214,6 +231,12 @@ impl WebSocket {
     /// without [`Options::ping_interval`](crate::Options::ping_interval).
     pub fn round_trip(&self) -> Option<std::time::Duration> {
         self.shared.round_trip()
+    }
+
+    /// The messages and octets that have been received and sent; `None` unless they are counted
+    /// ([`Server::stats`](crate::Server::stats)).
+    pub fn stats(&self) -> Option<ConnectionStats> {
+        self.shared.stats()
     }
 
     /// How the connection came to its end: who closed it, with which code and reason; `None` until a

@@ -65,8 +65,10 @@ async fn user_info_and_basic_auth_become_an_authorization() {
 
     let head = request_of(Client::new().basic_auth("Aladdin", "open sesame"), "/").await;
     assert_eq!(header(&head, "authorization"), Some(expected));
-    let error = Client::new().basic_auth("a:b", "c").connect(&url).await.unwrap_err();
-    assert!(matches!(error, Error::Usage(_)));
+    for (user, password) in [("a:b", "c"), ("a\nb", "c"), ("a", "\u{7f}")] {
+        let error = Client::new().basic_auth(user, password).connect(&url).await.unwrap_err();
+        assert!(matches!(error, Error::Usage(_)), "{error}");
+    }
 }
 
 #[tokio::test]
@@ -239,6 +241,46 @@ async fn a_resolver_of_ones_own_is_asked() {
 }
 
 #[cfg(target_os = "linux")]
+/// On Linux a listener whose queue is full answers nothing: packets to it are lost.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn an_address_that_swallows_everything_does_not_keep_the_next_one_from_being_tried() {
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.bind(([127, 0, 0, 1], 0).into()).unwrap();
+    let hole = socket.listen(0).unwrap();
+    let swallows = hole.local_addr().unwrap();
+    let _fills_the_queue = tokio::net::TcpStream::connect(swallows).await.unwrap();
+    let answers = ([127, 0, 0, 1], common::echo_server().await).into();
+
+    let begun = std::time::Instant::now();
+    let client = Client::new().resolver(move |_, _| async move { Ok(vec![swallows, answers]) });
+    let mut ws = client.connect("ws://two-addresses.test/").await.unwrap();
+    assert_echoes(&mut ws).await;
+    assert!(begun.elapsed() >= Duration::from_millis(250), "it is tried first");
+
+    let client = client
+        .resolver(move |_, _| async move { Ok(vec![swallows]) })
+        .connect_timeout(Duration::from_millis(100));
+    let error = client.connect("ws://one-address.test/").await.unwrap_err();
+    assert!(matches!(error, Error::Timeout(_)), "{error:?}");
+    assert_eq!(error.to_string(), "one-address.test:80 was not reached within 100ms");
+}
+
+#[tokio::test]
+async fn what_is_sent_is_shown_whole() {
+    let shown = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+    let heads = shown.clone();
+    let client = Client::new().header("x-one", "1").on_request_sent(move |target, head| {
+        heads.lock().unwrap().push((target.to_string(), head.to_vec()));
+    });
+    let mut server = Scripted::start_open(switching).await;
+    client.connect(&server.url("/path")).await.unwrap();
+    let shown = shown.lock().unwrap().clone();
+    let [(target, head)] = &shown[..] else { panic!("{shown:?}") };
+    assert_eq!(*target, server.url("/path"));
+    assert_eq!(String::from_utf8_lossy(head), server.request().await);
+}
+
 #[tokio::test]
 async fn the_local_address_is_where_the_connection_comes_from() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();

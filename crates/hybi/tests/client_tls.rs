@@ -50,6 +50,9 @@ async fn a_certificate_of_ones_own_authority_is_accepted_and_the_facts_are_told(
     assert_eq!(info.version.as_deref(), Some("TLSv1_3"));
     assert_eq!(info.certificates.len(), 1);
     assert_eq!(ws.peer_addr().unwrap().port(), port);
+    // The provider that a process may have is not asked for: with none, or with two to choose from,
+    // asking would be a panic.
+    assert!(rustls::crypto::CryptoProvider::get_default().is_none());
 }
 
 #[tokio::test]
@@ -346,4 +349,46 @@ async fn the_server_is_told_which_name_is_wanted() {
     let client = Client::new().tls(trusting(&authority));
     client.connect(&format!("wss://localhost:{port}/")).await.unwrap();
     assert_eq!(listening.asked_for.lock().unwrap().as_deref(), Some("localhost"));
+}
+
+/// Connects with the roots of the system, in a process of its own: see below.
+#[cfg(feature = "platform-verifier")]
+#[tokio::test]
+#[ignore = "started by the test below, with an environment"]
+async fn connect_with_the_roots_of_the_system() {
+    let Ok(url) = std::env::var("HYBI_TEST_URL") else { return };
+    for roots in [Roots::System, Roots::Platform, Roots::Default] {
+        match Client::new().tls(Tls::new().roots(roots)).connect(&url).await {
+            Ok(mut ws) => {
+                assert_echoes(&mut ws).await;
+                println!("{roots:?} connected");
+            }
+            Err(error) => println!("{roots:?} failed: {error}"),
+        }
+    }
+}
+
+#[cfg(all(feature = "platform-verifier", target_os = "linux"))]
+#[tokio::test]
+async fn the_roots_of_the_system_are_trusted() {
+    let (authority, other) = (Authority::new(), Authority::new());
+    let port = serve(server_config(&authority.sign(&["localhost"]), None)).await;
+    let directory = std::env::temp_dir().join(format!("hybi-roots-{}", std::process::id()));
+    std::fs::create_dir_all(&directory).unwrap();
+    for (trusted, expected) in [(&authority, "connected"), (&other, "failed: ")] {
+        let file = directory.join("roots.pem");
+        std::fs::write(&file, &trusted.pem).unwrap();
+        let mut command = std::process::Command::new(std::env::current_exe().unwrap());
+        command
+            .args(["--exact", "connect_with_the_roots_of_the_system", "--ignored", "--nocapture"])
+            .env("HYBI_TEST_URL", format!("wss://localhost:{port}/"))
+            .env("SSL_CERT_FILE", &file)
+            .env("SSL_CERT_DIR", &directory);
+        let output = tokio::task::spawn_blocking(move || command.output()).await.unwrap().unwrap();
+        let said = String::from_utf8_lossy(&output.stdout);
+        for roots in ["System", "Platform", "Default"] {
+            assert!(said.contains(&format!("{roots} {expected}")), "{said}");
+        }
+    }
+    std::fs::remove_dir_all(&directory).unwrap();
 }

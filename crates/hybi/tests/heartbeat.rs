@@ -79,6 +79,16 @@ async fn a_handler_that_never_reads_keeps_a_peer_that_answers() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_round_trip_is_measured_for_a_handler_that_never_reads() {
+    let (ws, mut pipe) = server_and_pipe(pinging()).await;
+    expect(&mut pipe, &hex!("89 04 00000001")).await;
+    tokio::time::sleep(SECOND).await;
+    pipe.write_all(&hex!("8a 84 00000000 00000001")).await.unwrap();
+    expect(&mut pipe, &hex!("89 04 00000002")).await;
+    assert_eq!(ws.round_trip(), Some(SECOND));
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_was_read_for_the_heartbeat_is_received_in_order() {
     let (mut ws, mut pipe) = server_and_pipe(pinging()).await;
     pipe.write_all(&hex!("81 81 00000000 61")).await.unwrap(); // "a"

@@ -218,3 +218,57 @@ async fn a_request_that_was_parsed_elsewhere_is_refused_on_its_stream() {
     assert!(answer.starts_with("HTTP/1.1 404 "), "{answer}");
     assert!(answer.ends_with("no WebSocket here"), "{answer}");
 }
+
+#[tokio::test]
+async fn the_callback_chooses_the_subprotocol_and_the_hook_adds_headers() {
+    let address = serve(|server| {
+        server
+            .select_subprotocol(|offered, request| {
+                assert_eq!(offered, ["v1", "v2", "v3"]);
+                let wanted = request.uri().query()?;
+                offered.iter().find(|name| *name == wanted).cloned()
+            })
+            .response_headers(|request, headers| {
+                let seen = request.uri().path().parse().unwrap();
+                headers.insert("x-seen", seen);
+                headers.insert(header::SET_COOKIE, HeaderValue::from_static("a=b"));
+            })
+    })
+    .await;
+    let client = Client::new().subprotocol("v1").subprotocol("v2").subprotocol("v3");
+    let url = format!("ws://{address}/path?v2");
+    let (ws, response) = client.connect_with_response(&url).await.unwrap();
+    assert_eq!(ws.subprotocol(), Some("v2"));
+    // One of them, never the whole list.
+    assert_eq!(response.headers()["sec-websocket-protocol"], "v2");
+    assert_eq!(response.headers()["x-seen"], "/path");
+    assert_eq!(response.headers()["set-cookie"], "a=b");
+}
+
+#[tokio::test]
+async fn by_default_the_first_subprotocol_offered_that_is_known_is_chosen_and_none_if_none_is() {
+    let address = serve(|server| server.subprotocols(["v1", "v2"])).await;
+    let url = format!("ws://{address}");
+    let client = Client::new().subprotocol("v9").subprotocol("v2").subprotocol("v1");
+    assert_eq!(client.connect(&url).await.unwrap().subprotocol(), Some("v2"));
+    let mut stream = TcpStream::connect(&address).await.unwrap();
+    let request =
+        format!("GET / HTTP/1.1\r\nHost: {address}\r\nSec-WebSocket-Protocol: v9\r\n{UPGRADE}\r\n");
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        head.push(stream.read_u8().await.unwrap());
+    }
+    let head = String::from_utf8(head).unwrap().to_lowercase();
+    assert!(
+        head.starts_with("http/1.1 101 ") && !head.contains("sec-websocket-protocol"),
+        "{head}"
+    );
+}
+
+#[tokio::test]
+async fn by_default_pages_of_every_origin_may_connect() {
+    let address = serve(|server| server).await;
+    let page = Client::new().origin("https://elsewhere.example");
+    page.connect(&format!("ws://{address}")).await.unwrap();
+}

@@ -50,6 +50,36 @@ async fn an_address_that_is_for_ipv6_only_leaves_the_port_to_ipv4() {
     let _other = Server::bind(("127.0.0.1", port)).await.unwrap();
 }
 
+#[tokio::test]
+async fn an_ipv6_address_is_served() {
+    let Ok(server) = Server::bind("[::1]:0").await else { return };
+    let url = format!("ws://{}", server.local_addr().unwrap());
+    assert!(url.starts_with("ws://[::1]:"), "{url}");
+    tokio::spawn(server.serve(echo));
+    expect_echo(&mut hybi::connect(&url).await.unwrap()).await;
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn an_address_can_be_shared_only_by_those_that_all_allow_it() {
+    let shared = Listen::new().reuse_port(true);
+    let first = Server::bind_with("127.0.0.1:0", &shared).await.unwrap();
+    let address = first.local_addr().unwrap();
+    Server::bind_with(address, &shared).await.unwrap();
+    Server::bind(address).await.unwrap_err();
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn no_more_connections_wait_than_the_backlog_says() {
+    let server = Server::bind_with("127.0.0.1:0", &Listen::new().backlog(2)).await.unwrap();
+    let address = server.local_addr().unwrap();
+    let connect = || std::net::TcpStream::connect_timeout(&address, Duration::from_millis(300));
+    // Nobody accepts; Linux keeps one more than it is told.
+    let waiting: Vec<_> = (0..10).map_while(|_| connect().ok()).collect();
+    assert_eq!(waiting.len(), 3);
+}
+
 #[cfg(unix)]
 mod unix {
     use super::*;

@@ -1,7 +1,7 @@
 //! `wss:` by the server itself: certificate and key from files.
 #![cfg(feature = "tls")]
 
-use hybi::client::{Roots, Tls};
+use hybi::client::{Roots, Tls, TlsInfo};
 use hybi::{Client, Error, Server};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
@@ -100,4 +100,29 @@ async fn files_that_cannot_be_used_are_named() {
     let other = Identity::new("other");
     let error = bind().await.unwrap().tls_files(certificate, &other.files[1]).unwrap_err();
     assert!(error.to_string().contains("cannot be used with the key in"), "{error}");
+}
+
+#[tokio::test]
+async fn a_configuration_of_rustls_is_used_as_it_is() {
+    let names = vec!["localhost".to_owned()];
+    let made = rcgen::generate_simple_self_signed(names).unwrap();
+    let key = rustls::pki_types::PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let mut config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_protocol_versions(&[&rustls::version::TLS12])
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![made.cert.der().clone()], key)
+        .unwrap();
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    let server = Server::bind("127.0.0.1:0").await.unwrap().tls_config(Arc::new(config));
+    let port = server.local_addr().unwrap().port();
+    tokio::spawn(server.serve(|ws| async move { ws.send("hello").await }));
+    let tls = Tls::new().roots(Roots::None).authority(made.cert.pem()).unwrap();
+    let client = Client::new().tls(tls);
+    let url = format!("wss://localhost:{port}");
+    let (mut ws, response) = client.connect_with_response(&url).await.unwrap();
+    assert_eq!(ws.recv().await.unwrap().unwrap(), "hello");
+    let info = response.extensions().get::<TlsInfo>().unwrap();
+    assert_eq!(info.version.as_deref(), Some("TLSv1_2"));
 }

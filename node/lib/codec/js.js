@@ -12,6 +12,8 @@
 //   isValidUTF8(buffer) → boolean
 //   mask(source, mask, output, offset, length), unmask(buffer, mask)
 //   generateMask(target)   writes four octets from a CSPRNG
+//   send(fd, head, from, to, rest) → the number of octets of a range of `head`, and of `rest`, that
+//                          the kernel took of them at once, 0 for an error as well; or null
 //   Deflate, Inflate       compression contexts, or null: node:zlib is used
 //
 // new Decoder({ isServer, rsv1Allowed, maxPayload, maxFragments, maxBufferedChunks, skipUTF8Validation })
@@ -20,10 +22,10 @@
 //   maxFragments       data frames of a message
 //   maxBufferedChunks  chunks that the payload of an unfinished frame may have come in when one more comes
 //
-// decoder.decode(chunk, from) → the number of records, 0 to CAPACITY
-//   Reads `chunk` from octet `from` (0 for a new chunk) and unmasks payloads IN PLACE: payload octets
+// decoder.decode(chunk, from, end) → the number of records, 0 to CAPACITY
+//   Reads `chunk` from octet `from` (0 for a new chunk) to before `end` (its length) and unmasks payloads IN PLACE: payload octets
 //   stay in the chunk, and nothing of them is kept. `decoder.consumed` is where decoding stopped:
-//   chunk.length, or less if the table became full: then call again with `from` = consumed.
+//   `end`, or less if the table became full: then call again with `from` = consumed.
 //   After an error or a Close frame everything is consumed and nothing is recorded any more.
 //
 // records (a Uint32Array that all decoders of a codec share; see records.js): valid until the next
@@ -148,8 +150,7 @@ class Decoder {
     this._cut = null;
   }
 
-  decode(chunk, from = 0) {
-    const end = chunk.length;
+  decode(chunk, from = 0, end = chunk.length) {
     this.consumed = end;
     if (this._ended) return 0;
 
@@ -447,5 +448,6 @@ module.exports = {
   isValidUTF8,
   mask,
   records,
+  send: null,
   unmask
 };

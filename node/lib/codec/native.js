@@ -51,8 +51,8 @@ if (addon !== null) {
       this.side = null;
     }
 
-    decode(chunk, from = 0) {
-      const count = addon.decode(this._number, chunk, from);
+    decode(chunk, from = 0, end = chunk.length) {
+      const count = addon.decode(this._number, chunk, from, end);
       this.consumed = shared[CONSUMED];
       if (shared[SIDE_LENGTH] !== 0) {
         // A copy: the next decoder writes to the same place.
@@ -158,6 +158,7 @@ if (addon !== null) {
     generateMask: js.generateMask,
     isValidUTF8: js.isValidUTF8,
     mask,
+    send: addon.send,
     records: shared.subarray(0, CAPACITY * WORDS),
     unmask
   };

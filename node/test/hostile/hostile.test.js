@@ -266,7 +266,7 @@ for (const side of SIDES) {
   });
 
   test(`${side}: half a frame and then silence is given up with the heartbeat`, async (t) => {
-    const { ws, socket, wire } = await open(t, side, { heartbeat: 50 });
+    const { ws, socket, wire } = await open(t, side, { heartbeat: 250 });
     const closed = once(ws, 'close');
     socket.resume();
     await sends(socket, wire(1, 'half a frame').subarray(0, 9));
@@ -359,7 +359,7 @@ test('a client that says half a head is given up by the timeouts of Node.js', as
 
 test('a server that says nothing, or half a head, is given up after handshakeTimeout', async (t) => {
   for (const head of ['', 'HTTP/1.1 101 Switching Protocols\r\nUpgr']) {
-    const { client } = await acceptRaw(t, { handshakeTimeout: 50 }, () => head);
+    const { client } = await acceptRaw(t, { handshakeTimeout: 1000 }, () => head);
     const [error] = await once(client, 'error');
     assert.strictEqual(error.message, 'Opening handshake has timed out');
   }

@@ -17,9 +17,9 @@ test('the native half is there, unless HYBI_NO_NATIVE says that it need not', ()
 test('arguments of the wrong kind throw and do nothing else', { skip }, () => {
   const refused = [
     () => addon.decode(),
-    () => addon.decode(1e9, Buffer.alloc(1), 0),
-    () => addon.decode(-1, Buffer.alloc(1), 0),
-    () => addon.decode('0', Buffer.alloc(1), 0),
+    () => addon.decode(1e9, Buffer.alloc(1), 0, 1),
+    () => addon.decode(-1, Buffer.alloc(1), 0, 1),
+    () => addon.decode('0', Buffer.alloc(1), 0, 1),
     () => addon.newDecoder(),
     () => addon.freeDecoder(4e9),
     () => addon.mask(Buffer.alloc(4), Buffer.alloc(4), 1, 4, 0),

@@ -114,27 +114,33 @@ impl Deadlines {
         self.last_message = now;
     }
 
-    /// A pong has come.
-    pub fn pong(&mut self, payload: &[u8], now: Instant) {
-        if self.is_answer(payload) {
-            self.answered(now);
+    /// A pong has come; the round trip, if it is the answer to our latest ping.
+    pub fn pong(&mut self, payload: &[u8], now: Instant) -> Option<Duration> {
+        if !self.is_answer(payload) {
+            return None;
         }
+        self.answered(now)
     }
 
     fn is_answer(&self, payload: &[u8]) -> bool {
         payload == self.ping_number.to_be_bytes()
     }
 
-    fn answered(&mut self, now: Instant) {
+    fn answered(&mut self, now: Instant) -> Option<Duration> {
         self.ping = None;
-        if let Some(sent) = self.ping_sent.take() {
-            self.round_trip = Some(now.saturating_duration_since(sent));
-        }
+        let round_trip = now.saturating_duration_since(self.ping_sent.take()?);
+        self.round_trip = Some(round_trip);
+        Some(round_trip)
     }
 
     /// How long the last heartbeat took to come back; `None` before the first.
     pub fn round_trip(&self) -> Option<Duration> {
         self.round_trip
+    }
+
+    /// A ping has been sent whose pong has not come.
+    pub fn awaits_pong(&self) -> bool {
+        self.ping_sent.is_some()
     }
 
     /// A Close frame has been sent: from now on the peer has `close_timeout` to finish.

@@ -3,7 +3,7 @@
 use super::body::BodyReader;
 use super::headers::{self, Once, once, shown};
 use super::http1::{HeadError, HeadReader, Kind, parse_response};
-use super::{Negotiated, RequestOptions, SecWebSocketKey, subprotocol};
+use super::{Negotiated, RequestOptions, SecWebSocketKey, Version, subprotocol};
 use crate::code::ErrorCode;
 use crate::error::Error;
 use crate::uri::Target;
@@ -292,11 +292,13 @@ fn encode_request(
         Some(host) => headers::encode(&header::HOST, host.as_bytes(), &mut out),
         None => headers::encode(&header::HOST, target.host_header().as_bytes(), &mut out),
     }
-    headers::encode(&header::UPGRADE, b"websocket", &mut out);
-    headers::encode(&header::CONNECTION, b"Upgrade", &mut out);
-    headers::encode(&header::SEC_WEBSOCKET_KEY, key.as_str().as_bytes(), &mut out);
-    let number = version.number().to_string();
-    headers::encode(&header::SEC_WEBSOCKET_VERSION, number.as_bytes(), &mut out);
+    // What is the same in every request is written as it is.
+    out.extend_from_slice(b"Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: ");
+    out.extend_from_slice(key.as_str().as_bytes());
+    out.extend_from_slice(match version {
+        Version::V8 => &b"\r\nSec-WebSocket-Version: 8\r\n"[..],
+        Version::V13 => b"\r\nSec-WebSocket-Version: 13\r\n",
+    });
     if let Some(origin) = &options.origin {
         let value = checked_value("origin", origin)?;
         headers::encode(&version.origin_header(), value.as_bytes(), &mut out);

@@ -114,18 +114,18 @@ pub(crate) fn encode(name: &HeaderName, value: &[u8], out: &mut Vec<u8>) {
 ///
 /// Names compare in any case, but there are servers in the field that know only this one.
 fn encode_name(name: &str, out: &mut Vec<u8>) {
-    for (i, word) in name.split('-').enumerate() {
+    for (i, word) in name.as_bytes().split(|&b| b == b'-').enumerate() {
         if i > 0 {
             out.push(b'-');
         }
         match word {
-            "websocket" => out.extend_from_slice(b"WebSocket"),
-            "www" => out.extend_from_slice(b"WWW"),
-            "etag" => out.extend_from_slice(b"ETag"),
-            "te" => out.extend_from_slice(b"TE"),
+            b"websocket" => out.extend_from_slice(b"WebSocket"),
+            b"www" => out.extend_from_slice(b"WWW"),
+            b"etag" => out.extend_from_slice(b"ETag"),
+            b"te" => out.extend_from_slice(b"TE"),
             _ => {
                 let at = out.len();
-                out.extend_from_slice(word.as_bytes());
+                out.extend_from_slice(word);
                 if let Some(first) = out.get_mut(at) {
                     first.make_ascii_uppercase();
                 }

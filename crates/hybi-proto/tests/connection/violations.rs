@@ -2,8 +2,9 @@
 
 use crate::{ROLES, endpoint, to};
 use hex_literal::hex;
-use hybi_proto::{Error, ErrorCode, Limits, Options, Role};
-use testkit::{Endpoint, Frame, LengthForm, Pair, frame, frames};
+use hybi_proto::{Connection, DeflateOptions, Error, ErrorCode, Extensions, Limits, Message};
+use hybi_proto::{Options, Role};
+use testkit::{Endpoint, Frame, KEY, LengthForm, Pair, frame, frames};
 
 /// Frames that break a rule, the name of the error and the close code; for both roles.
 fn violations(role: Role) -> Vec<(Vec<Frame>, ErrorCode, u16)> {
@@ -93,6 +94,43 @@ fn every_violation_sends_its_close_code() {
             assert_failed(&mut endpoint, code, close_code);
             assert_eq!(endpoint.events(), []);
         }
+    }
+}
+
+#[test]
+fn with_compression_rsv1_is_set_in_the_first_frame_of_a_message_and_in_no_other() {
+    let (params, _) = DeflateOptions::new().accept("permessage-deflate").unwrap().unwrap();
+    let extensions = Extensions::none().with_deflate(params);
+    let options = options().max_frame_size(50).compression(DeflateOptions::new().threshold(0));
+    let endpoint = |role| {
+        let client = Connection::client(|| KEY, &extensions, &options);
+        let server = Connection::server(&extensions, &options);
+        let pair = Pair::of(client, server, &options);
+        if role == Role::Server { pair.server } else { pair.client }
+    };
+    for role in ROLES {
+        let compressed = || Frame::text([0]).rsv(4);
+        for row in [
+            vec![Frame::ping("").rsv(4)],
+            vec![Frame::pong("").rsv(4)],
+            vec![Frame::close(1000, "").rsv(4)],
+            vec![Frame::text("").not_final(), Frame::continuation("").rsv(4)],
+            vec![compressed().not_final(), Frame::continuation("").rsv(4)],
+        ] {
+            let mut endpoint = endpoint(role);
+            endpoint.receives(octets(role, &row, ErrorCode::UnexpectedRsv1));
+            assert_failed(&mut endpoint, ErrorCode::UnexpectedRsv1, 1002);
+            assert_eq!(endpoint.events(), []);
+        }
+        let mut endpoint = endpoint(role);
+        let digits: String = (0..300).map(|n| n.to_string()).collect();
+        endpoint.send(digits).unwrap();
+        let sent = frames(&endpoint.sent());
+        assert!(sent.len() > 3, "{}", sent.len());
+        let expected = [&[4][..], &vec![0; sent.len() - 1]].concat();
+        assert_eq!(sent.iter().map(|frame| frame.rsv).collect::<Vec<_>>(), expected);
+        endpoint.receives(octets(role, &[compressed()], ErrorCode::UnexpectedRsv1));
+        assert_eq!(endpoint.messages(), [Message::text("")]);
     }
 }
 

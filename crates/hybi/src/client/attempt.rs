@@ -4,19 +4,24 @@ use super::connect::Client;
 use super::proxy;
 use crate::error::{Error, HandshakeError};
 use crate::heartbeat;
+use crate::meter::Meter;
 use crate::pump::Shared;
 use crate::random;
+use crate::trace;
 use crate::transport::Transport;
 use crate::websocket::WebSocket;
 use bytes::Bytes;
 use http::Response;
 use hybi_proto::handshake::{ClientHandshake, Outcome, RequestOptions};
 use hybi_proto::{Connection, ErrorCode, ErrorDetail, Extensions, Role, Target};
-use std::future::Future;
+use std::fmt;
+use std::future::{Future, poll_fn};
 use std::io;
+use std::pin::{Pin, pin};
+use std::task::Poll;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::time::Instant;
+use tokio::time::{Instant, Sleep, sleep_until};
 
 /// Octets read at once while the response arrives.
 const READ: usize = 2048;
@@ -28,29 +33,39 @@ pub(super) enum Answer {
     Redirect(String, Response<()>),
 }
 
-/// When an attempt has taken too long.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Deadline(Option<(Instant, Duration)>);
+/// When an attempt has taken too long. One timer for all of its steps: to begin one costs a system
+/// call more than to keep it.
+#[derive(Debug)]
+pub(super) struct Deadline(Option<(Pin<Box<Sleep>>, Duration)>);
 
 impl Deadline {
     /// `timeout` from now on; `None` for never.
     pub(super) fn after(timeout: Option<Duration>) -> Self {
-        Deadline(timeout.and_then(|timeout| Some((Instant::now().checked_add(timeout)?, timeout))))
+        Deadline(timeout.and_then(|timeout| {
+            let at = Instant::now().checked_add(timeout)?;
+            Some((Box::pin(sleep_until(at)), timeout))
+        }))
     }
 
     /// What the future comes to, if it is ready before the deadline.
     pub(super) async fn within<T>(
-        self,
+        &mut self,
         future: impl Future<Output = Result<T, Error>>,
     ) -> Result<T, Error> {
-        let Some((at, timeout)) = self.0 else { return future.await };
-        match tokio::time::timeout_at(at, future).await {
-            Ok(result) => result,
-            Err(_) => Err(Error::timeout(
-                ErrorCode::HandshakeTimeout,
-                format!("the opening handshake did not finish within {timeout:?}"),
-            )),
-        }
+        let Some((sleep, timeout)) = &mut self.0 else { return future.await };
+        let mut future = pin!(future);
+        poll_fn(|cx| {
+            if let Poll::Ready(result) = future.as_mut().poll(cx) {
+                return Poll::Ready(result);
+            }
+            sleep.as_mut().poll(cx).map(|()| {
+                Err(Error::timeout(
+                    ErrorCode::HandshakeTimeout,
+                    format!("the opening handshake did not finish within {timeout:?}"),
+                ))
+            })
+        })
+        .await
     }
 }
 
@@ -63,7 +78,7 @@ pub(super) struct Info;
 
 impl Info {
     /// Puts it where the caller finds it.
-    pub(super) fn into(self, response: Response<()>) -> Response<()> {
+    fn into<B>(self, response: Response<B>) -> Response<B> {
         #[cfg(any(feature = "tls", feature = "native-tls"))]
         if let Some(info) = self.0 {
             let mut response = response;
@@ -91,19 +106,26 @@ pub(super) fn prepare(
     Ok(ClientHandshake::new(target, &request, random::nonce())?)
 }
 
+/// Host and path of a target, for a log: the query may be secret.
+pub(super) struct Place<'a>(pub(super) &'a Target);
+
+impl fmt::Display for Place<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let path = self.0.path_and_query().split('?').next().unwrap_or_default();
+        write!(f, "{}{path}", self.0.host_header())
+    }
+}
+
 /// Dials and shakes hands.
 pub(super) async fn attempt(
     client: &Client,
     target: &Target,
     request: RequestOptions,
-    deadline: Deadline,
+    deadline: &mut Deadline,
 ) -> Result<Answer, Error> {
     let prepared = prepare(client, target, request)?;
-    let (transport, info) = deadline.within(open(client, target)).await?;
-    Ok(match handshake(client, transport, target, prepared, deadline).await? {
-        Answer::Open(ws, response) => Answer::Open(ws, info.into(response)),
-        redirect => redirect,
-    })
+    let opened = deadline.within(open(client, target)).await?;
+    handshake(client, opened, target, prepared, deadline).await
 }
 
 /// The transport to `target`: directly or through a proxy, with TLS or without.
@@ -162,13 +184,14 @@ pub(super) async fn secure(
 /// The opening handshake over a transport.
 pub(super) async fn handshake(
     client: &Client,
-    mut transport: Transport,
+    (mut transport, info): (Transport, Info),
     target: &Target,
     mut handshake: ClientHandshake,
-    deadline: Deadline,
+    deadline: &mut Deadline,
 ) -> Result<Answer, Error> {
     let mut octets = Vec::with_capacity(READ);
     handshake.encode(&mut octets);
+    client.show_request(target, &octets);
     deadline
         .within(async {
             let sending = async {
@@ -200,19 +223,25 @@ pub(super) async fn handshake(
                 let extensions = confirm(client, negotiated.extensions.as_deref())?;
                 let connection =
                     Connection::client(random::masking_key, &extensions, &client.options);
+                let peer = transport.peer_addr();
+                let subprotocol = negotiated.subprotocol.as_deref();
+                let span =
+                    trace::Span::new("client", peer, &Place(target), subprotocol, &extensions);
+                let meter = Meter::new(client.stats.as_ref(), span);
                 let shared = Shared::new(
                     connection,
                     transport,
                     client.options.clone(),
                     negotiated.subprotocol,
                     input,
+                    meter,
                 );
                 heartbeat::spawn(&shared);
-                return Ok(Answer::Open(WebSocket::new(shared), response));
+                return Ok(Answer::Open(WebSocket::new(shared), info.into(response)));
             }
-            Some(Outcome::Rejected(response)) => return Err(rejected(response)),
+            Some(Outcome::Rejected(response)) => return Err(rejected(info.into(response))),
             Some(Outcome::Redirect { location, response }) => {
-                return Ok(Answer::Redirect(location, response));
+                return Ok(Answer::Redirect(location, info.into(response)));
             }
         }
     }

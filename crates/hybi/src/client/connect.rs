@@ -1,6 +1,6 @@
 //! [`Client`]: what is asked for, and how it is reached.
 
-use super::attempt::{Answer, Deadline, attempt, handshake, prepare, secure};
+use super::attempt::{Answer, Deadline, Place, attempt, handshake, prepare, secure};
 use super::dial::Dialer;
 use super::idna;
 use super::proxy::ProxyChoice;
@@ -8,6 +8,8 @@ use super::redirect::{self, Redirect};
 #[cfg(any(feature = "tls", feature = "native-tls"))]
 use super::tls::Tls;
 use crate::error::Error;
+use crate::stats::Stats;
+use crate::trace;
 use crate::transport::Transport;
 use crate::websocket::WebSocket;
 use data_encoding::BASE64;
@@ -51,6 +53,7 @@ where
 }
 
 type OnRequest = dyn Fn(&Target, &mut HeaderMap) -> Result<(), Error> + Send + Sync;
+type OnRequestSent = dyn Fn(&Target, &[u8]) + Send + Sync;
 type OnRedirect = dyn Fn(&mut Redirect<'_>) -> Result<(), Error> + Send + Sync;
 
 /// What a client asks for, and how it connects. Reusable.
@@ -76,8 +79,10 @@ pub struct Client {
     pub(super) proxy: ProxyChoice,
     #[cfg(any(feature = "tls", feature = "native-tls"))]
     pub(super) tls: Tls,
+    pub(super) stats: Option<Stats>,
     max_redirects: usize,
     on_request: Option<Arc<OnRequest>>,
+    on_request_sent: Option<Arc<OnRequestSent>>,
     on_redirect: Option<Arc<OnRedirect>>,
 }
 
@@ -94,8 +99,10 @@ impl Client {
             proxy: ProxyChoice::Environment,
             #[cfg(any(feature = "tls", feature = "native-tls"))]
             tls: Tls::shared(),
+            stats: None,
             max_redirects: 0,
             on_request: None,
+            on_request_sent: None,
             on_redirect: None,
         }
     }
@@ -158,6 +165,10 @@ impl Client {
             self.refuse("the user name has a colon, which Basic authentication cannot carry");
             return self;
         }
+        if user.chars().chain(password.chars()).any(char::is_control) {
+            self.refuse("the user name or the password has a control character (RFC 7617 §2)");
+            return self;
+        }
         let credentials = BASE64.encode(format!("{user}:{password}").as_bytes());
         // INVARIANT: base64 has only characters that a header can carry.
         if let Ok(mut value) = HeaderValue::try_from(format!("Basic {credentials}")) {
@@ -208,6 +219,16 @@ impl Client {
         hook: impl Fn(&Target, &mut HeaderMap) -> Result<(), Error> + Send + Sync + 'static,
     ) -> Self {
         self.on_request = Some(Arc::new(hook));
+        self
+    }
+
+    /// Is shown each request as it is sent, its first line and all of its headers, also after
+    /// redirects: for logs. Credentials are among them.
+    pub fn on_request_sent(
+        mut self,
+        hook: impl Fn(&Target, &[u8]) + Send + Sync + 'static,
+    ) -> Self {
+        self.on_request_sent = Some(Arc::new(hook));
         self
     }
 
@@ -364,7 +385,7 @@ impl Client {
     /// As [`connect`](Self::connect); gives the server's 101 response as well, for its headers.
     /// `ws`: the event `upgrade`.
     ///
-    /// After `wss:` its extensions have a `TlsInfo`.
+    /// After `wss:` its extensions have a `TlsInfo`, as have those of an [`Error::response`].
     ///
     /// # Errors
     /// As [`connect`](Self::connect).
@@ -374,7 +395,15 @@ impl Client {
     ) -> Result<(WebSocket, Response<()>), Error> {
         let target = self.target(url)?;
         // Boxed: the future of a task that connects should not be as large as the handshake.
-        Box::pin(self.follow(target)).await
+        let opened = Box::pin(self.follow(target.clone())).await;
+        opened.inspect_err(|error| self.note_failure(&target, error))
+    }
+
+    /// Counts attempts, connections, messages and octets in `stats` (default: nothing is counted);
+    /// see [`Stats`].
+    pub fn stats(mut self, stats: &Stats) -> Self {
+        self.stats = Some(stats.clone());
+        self
     }
 
     /// Opens a WebSocket over a stream that exists already; `url` gives the host and path to ask
@@ -388,18 +417,26 @@ impl Client {
         S: AsyncRead + AsyncWrite + Send + 'static,
     {
         let target = self.target(url)?;
+        let to = target.clone();
         let transport = Transport::new(stream);
         Box::pin(async move {
-            let deadline = Deadline::after(self.handshake_timeout);
+            let mut deadline = Deadline::after(self.handshake_timeout);
             let prepared = prepare(self, &target, self.request_for(&target, &self.request)?)?;
-            let (transport, info) = deadline.within(secure(self, transport, &target)).await?;
-            match handshake(self, transport, &target, prepared, deadline).await? {
-                Answer::Open(ws, response) => Ok((ws, info.into(response))),
+            let opened = deadline.within(secure(self, transport, &target)).await?;
+            match handshake(self, opened, &target, prepared, &mut deadline).await? {
+                Answer::Open(ws, _) => Ok(ws),
                 Answer::Redirect(_, response) => Err(redirect::not_followed(response)),
             }
         })
         .await
-        .map(|(ws, _)| ws)
+        .inspect_err(|error| self.note_failure(&to, error))
+    }
+
+    fn note_failure(&self, target: &Target, error: &Error) {
+        if let Some(stats) = &self.stats {
+            stats.failed();
+        }
+        trace::connect_failed(&Place(target), error);
     }
 
     /// Where the URL leads, if nothing is wrong with it or with the options.
@@ -415,9 +452,9 @@ impl Client {
         let mut request = self.request.clone().follow_redirects(self.max_redirects > 0);
         let mut visited = Vec::new();
         loop {
-            let deadline = Deadline::after(self.handshake_timeout);
+            let mut deadline = Deadline::after(self.handshake_timeout);
             let this = self.request_for(&target, &request)?;
-            let (location, response) = match attempt(self, &target, this, deadline).await? {
+            let (location, response) = match attempt(self, &target, this, &mut deadline).await? {
                 Answer::Open(ws, response) => return Ok((ws, response)),
                 Answer::Redirect(location, response) => (location, response),
             };
@@ -436,6 +473,13 @@ impl Client {
                 })?;
             }
             target = next;
+        }
+    }
+
+    /// Tells whoever wants to know what is sent.
+    pub(super) fn show_request(&self, target: &Target, head: &[u8]) {
+        if let Some(hook) = &self.on_request_sent {
+            hook(target, head);
         }
     }
 

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::net::{TcpSocket, TcpStream};
-use tokio::time::{Instant, Sleep};
+use tokio::time::Sleep;
 
 /// RFC 8305 §5: how long to wait for one address before the next one is tried as well.
 const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
@@ -176,11 +176,14 @@ async fn race<T>(
     addresses: Vec<SocketAddr>,
     connect: impl Fn(SocketAddr) -> Boxed<io::Result<T>>,
 ) -> Result<T, Failures> {
+    if let [address] = addresses[..] {
+        return connect(address).await.map_err(|error| Failures(vec![(address, error)]));
+    }
     let mut race = Race {
         waiting: interleave(addresses).into_iter(),
         running: Vec::new(),
         failures: Failures::default(),
-        delay: Box::pin(tokio::time::sleep(Duration::ZERO)),
+        delay: None,
         due: true,
         connect,
     };
@@ -191,7 +194,8 @@ struct Race<T, C> {
     waiting: std::vec::IntoIter<SocketAddr>,
     running: Vec<(SocketAddr, Boxed<io::Result<T>>)>,
     failures: Failures,
-    delay: Pin<Box<Sleep>>,
+    /// Runs while an address waits.
+    delay: Option<Pin<Box<Sleep>>>,
     /// The next address is to be tried without waiting for the delay.
     due: bool,
     connect: C,
@@ -203,7 +207,8 @@ impl<T, C: Fn(SocketAddr) -> Boxed<io::Result<T>>> Race<T, C> {
             if self.due {
                 if let Some(address) = self.waiting.next() {
                     self.running.push((address, (self.connect)(address)));
-                    self.delay.as_mut().reset(Instant::now() + ATTEMPT_DELAY);
+                    self.delay = (self.waiting.len() > 0)
+                        .then(|| Box::pin(tokio::time::sleep(ATTEMPT_DELAY)));
                 }
                 self.due = false;
             }
@@ -225,7 +230,8 @@ impl<T, C: Fn(SocketAddr) -> Boxed<io::Result<T>>> Race<T, C> {
                     false => Poll::Pending,
                 };
             }
-            if !self.due && self.delay.as_mut().poll(cx).is_pending() {
+            let delayed = |delay: &mut Pin<Box<Sleep>>| delay.as_mut().poll(cx).is_pending();
+            if !self.due && self.delay.as_mut().is_some_and(delayed) {
                 return Poll::Pending;
             }
             self.due = true;
@@ -236,6 +242,7 @@ impl<T, C: Fn(SocketAddr) -> Boxed<io::Result<T>>> Race<T, C> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use tokio::time::Instant;
 
     /// What connecting to an address comes to, and after how many milliseconds.
     fn after(ms: u64, outcome: io::Result<SocketAddr>) -> Boxed<io::Result<SocketAddr>> {

@@ -10,6 +10,9 @@ use std::ops::Range;
 /// # Errors
 /// [`Error::Usage`] if the host is not ASCII and cannot be made so.
 pub(super) fn ascii_host(url: &str) -> Result<Cow<'_, str>, Error> {
+    if url.is_ascii() {
+        return Ok(Cow::Borrowed(url));
+    }
     let Some(at) = host(url).filter(|at| !url[at.clone()].is_ascii()) else {
         return Ok(Cow::Borrowed(url));
     };

@@ -12,6 +12,7 @@ pub use writer::ReconnectingWriter;
 use super::connect::Client;
 use crate::close_info::CloseInfo;
 use crate::error::Error;
+use crate::trace;
 use crate::websocket::WebSocket;
 use hybi_proto::{CloseCode, Event, Message};
 use policy::Backoff;
@@ -354,6 +355,7 @@ impl Reconnecting {
         self.attempt = failed + 1;
         // The first attempt after a loss has a delay too: many have lost the same server.
         let delay = self.backoff.delay(failed.max(1));
+        trace::reconnecting(self.attempt, delay);
         self.phase = Phase::Waiting(Box::pin(tokio::time::sleep(delay)));
         self.set_state(ConnectionState::Waiting { attempt: self.attempt, delay });
         Ok(())

@@ -10,7 +10,7 @@ use hybi_proto::{CloseCode, CloseFrame, Event, Utf8Bytes};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker, ready};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 use tokio::io::{AsyncRead, ReadBuf};
 use tokio::time::{Instant, Sleep};
@@ -61,7 +61,12 @@ impl Shared {
             if sleep.deadline() != next {
                 sleep.as_mut().reset(next);
             }
-            ready!(sleep.as_mut().poll(cx));
+            if sleep.as_mut().poll(cx).is_pending() {
+                if self.sees_pong(cx) {
+                    continue;
+                }
+                return Poll::Pending;
+            }
             match self.next_action() {
                 Action::Wait => {}
                 // The connection may be closing by now: no ping is needed then.
@@ -71,8 +76,7 @@ impl Shared {
                     drop(self.close(Some(CloseFrame { code: CloseCode::GOING_AWAY, reason })));
                 }
                 Action::GiveUp(error) => {
-                    lock(&self.send).fail(error.into());
-                    self.give_up();
+                    self.fail(error.into());
                     return Poll::Ready(());
                 }
             }
@@ -82,7 +86,7 @@ impl Shared {
     fn next_action(self: &Arc<Self>) -> Action {
         let now = Instant::now().into_std();
         let receive = &mut *lock(&self.receive);
-        self.look_ahead(receive);
+        self.look_ahead(receive, None);
         let Some(heartbeat) = &mut receive.heartbeat else { return Action::Wait };
         let send = lock(&self.send);
         if !send.sender.is_open() {
@@ -91,9 +95,25 @@ impl Shared {
         heartbeat.deadlines.handle(now, send.sender.messages())
     }
 
+    /// Looks whether the answer to a ping has come, which a handler that only sends would never see;
+    /// until it has, octets that come wake this task. `true` if it has: there is another deadline.
+    fn sees_pong(self: &Arc<Self>, cx: &mut Context<'_>) -> bool {
+        let receive = &mut *lock(&self.receive);
+        let waits = |receive: &Receive| {
+            receive.heartbeat.as_ref().is_some_and(|heartbeat| heartbeat.deadlines.awaits_pong())
+        };
+        if !waits(receive) {
+            return false;
+        }
+        self.look_ahead(receive, Some(cx.waker()));
+        !waits(receive)
+    }
+
     /// Reads what the handler has left unread, as far as the next message: a handler that only
     /// sends never gets to see that the peer answers its pings.
-    fn look_ahead(self: &Arc<Self>, receive: &mut Receive) {
+    ///
+    /// With `waker` it is done as soon as octets come, and a pong measures the round trip.
+    fn look_ahead(self: &Arc<Self>, receive: &mut Receive, waker: Option<&Waker>) {
         while !receive.ended {
             let Some(heartbeat) = &mut receive.heartbeat else { return };
             if heartbeat.is_ahead() {
@@ -102,7 +122,7 @@ impl Shared {
                 return;
             }
             if receive.chunk.is_none() && !receive.receiver.is_paused() {
-                let Some(chunk) = self.read_ahead() else { return };
+                let Some(chunk) = self.read_ahead(waker) else { return };
                 heartbeat.received();
                 receive.chunk = Some(chunk);
             }
@@ -121,6 +141,9 @@ impl Shared {
             match result.transpose() {
                 None => {}
                 Some(Ok(event @ (Event::Message(_) | Event::Pong(_)))) => {
+                    if waker.is_some() || matches!(event, Event::Message(_)) {
+                        self.note(Some(heartbeat), &event);
+                    }
                     heartbeat.ahead.push_back(event);
                 }
                 Some(Ok(event @ Event::Ping(_))) => {
@@ -136,10 +159,10 @@ impl Shared {
     }
 
     /// Reads once without waiting.
-    fn read_ahead(&self) -> Option<Chunk> {
+    fn read_ahead(&self, waker: Option<&Waker>) -> Option<Chunk> {
         // Whoever waits in `recv` must stay the one that is woken.
         let reader = lock(&self.send).reader.clone();
-        let waker = reader.as_ref().unwrap_or(Waker::noop());
+        let waker = reader.as_ref().or(waker).unwrap_or(Waker::noop());
         let mut chunk = Chunk::take();
         let mut buf = ReadBuf::new(chunk.free());
         let mut io = lock(&self.io);
@@ -152,6 +175,9 @@ impl Shared {
             lock(&self.send).wake_drain();
         }
         chunk.fill(octets);
+        if let Some(meter) = self.meter() {
+            meter.counts().read_octets(octets);
+        }
         (matches!(read, Poll::Ready(Ok(()))) && octets > 0).then_some(chunk)
     }
 }

@@ -21,7 +21,9 @@ pub use send::TrySendError;
 
 use crate::close_info::{CloseInfo, ClosedBy};
 use crate::error::Error;
+use crate::meter::Meter;
 use crate::pool::Chunk;
+use crate::stats::ConnectionStats;
 use crate::sync::{Mutex, MutexGuard};
 use crate::transport::Transport;
 use hybi_proto::connection::{Deadlines, Receiver, Sender};
@@ -48,7 +50,16 @@ pub(crate) struct Shared {
     send: Mutex<Send>,
     io: Mutex<Transport>,
     options: Arc<Options>,
+    /// Only for a connection that has any of it.
+    more: Option<Box<More>>,
+}
+
+/// What few connections have.
+#[derive(Debug)]
+struct More {
     subprotocol: Option<Box<str>>,
+    /// Only if somebody wants to know.
+    meter: Option<Meter>,
 }
 
 /// What only the reader needs.
@@ -124,7 +135,14 @@ impl Shared {
         options: Arc<Options>,
         subprotocol: Option<String>,
         early: &[u8],
+        meter: Option<Meter>,
     ) -> Arc<Self> {
+        if let Some(meter) = &meter {
+            meter.counts().read_octets(early.len());
+        }
+        let more = (subprotocol.is_some() || meter.is_some()).then(|| {
+            Box::new(More { subprotocol: subprotocol.map(String::into_boxed_str), meter })
+        });
         let (receiver, sender) = connection.split();
         let heartbeat = options.has_heartbeat().then(|| {
             let deadlines = options.deadlines(Instant::now().into_std());
@@ -152,13 +170,24 @@ impl Shared {
             }),
             io: Mutex::new(transport),
             options,
-            subprotocol: subprotocol.map(String::into_boxed_str),
+            more,
         })
     }
 
     /// The subprotocol that was agreed on.
     pub(crate) fn subprotocol(&self) -> Option<&str> {
-        self.subprotocol.as_deref()
+        self.more.as_ref()?.subprotocol.as_deref()
+    }
+
+    /// What it tells of itself; `None` if nobody wants to know.
+    #[inline]
+    pub(crate) fn meter(&self) -> Option<&Meter> {
+        self.more.as_ref()?.meter.as_ref()
+    }
+
+    /// What it has done so far, if that is counted.
+    pub(crate) fn stats(&self) -> Option<ConnectionStats> {
+        self.meter()?.read()
     }
 
     /// When a closing handshake that begins now has taken too long.
@@ -243,6 +272,10 @@ impl Send {
 
 impl Drop for Shared {
     fn drop(&mut self) {
+        if let Some(meter) = self.more.as_ref().and_then(|more| more.meter.as_ref()) {
+            let send = self.send.get_mut().unwrap_or_else(PoisonError::into_inner);
+            meter.ended(send.closed.as_deref());
+        }
         let linger = self.receive.get_mut().unwrap_or_else(PoisonError::into_inner).linger;
         let io = self.io.get_mut().unwrap_or_else(PoisonError::into_inner);
         release(std::mem::replace(io, Transport::Closed), linger);

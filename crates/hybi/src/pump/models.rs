@@ -100,7 +100,7 @@ fn connection(room: usize, options: Options) -> (Arc<Shared>, Pipe) {
     let pipe = Pipe::new(room);
     let connection = Connection::server(&Default::default(), &options);
     let transport = Transport::Other(Box::pin(pipe.clone()));
-    (Shared::new(connection, transport, Arc::new(options), None, &[]), pipe)
+    (Shared::new(connection, transport, Arc::new(options), None, &[], None), pipe)
 }
 
 fn send(shared: &Arc<Shared>, text: &'static str) -> Result<(), Error> {

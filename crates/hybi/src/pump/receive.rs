@@ -2,7 +2,7 @@
 //! before the task waits.
 
 use super::turn::yield_to_others;
-use super::{Receive, Shared, lock, release};
+use super::{Heartbeat, Receive, Send, Shared, lock, release};
 use crate::close_info::ClosedBy;
 use crate::error::Error;
 use crate::pool::{CHUNK, Chunk};
@@ -105,6 +105,9 @@ impl Shared {
         let receive = &mut *lock(&self.receive);
         loop {
             if let Some(message) = receive.message_at_hand() {
+                if let Some(meter) = self.meter() {
+                    meter.counts().received(1, message.len());
+                }
                 return Poll::Ready(Ok(Some(message)));
             }
             let event = match receive.only_reads() {
@@ -134,13 +137,7 @@ impl Shared {
     ) -> Result<Event, Error> {
         match result {
             Ok(event @ (Event::Message(_) | Event::Piece { .. } | Event::Pong(_))) => {
-                if let Some(heartbeat) = &mut receive.heartbeat {
-                    let now = Instant::now().into_std();
-                    match &event {
-                        Event::Pong(payload) => heartbeat.deadlines.pong(payload, now),
-                        _ => heartbeat.deadlines.message(now),
-                    }
-                }
+                self.note(receive.heartbeat.as_deref_mut(), &event);
                 Ok(event)
             }
             Ok(event) => {
@@ -151,6 +148,9 @@ impl Shared {
                 send.sender.react(&event);
                 if matches!(event, Event::Close(_)) {
                     receive.ended = send.sender.wants_shutdown();
+                    if receive.ended {
+                        self.note_end(&send);
+                    }
                     self.write_locked(send);
                 }
                 Ok(event)
@@ -162,9 +162,44 @@ impl Shared {
                 let mut send = lock(&self.send);
                 send.closed_by(ClosedBy::Us);
                 send.sender.fail(&error);
+                let close_code = error.close_code();
+                let error = Error::from(error);
+                if let Some(meter) = self.meter() {
+                    close_code.inspect(|code| meter.closes(code.get()));
+                    meter.error(&error);
+                    self.note_end(&send);
+                }
                 self.write_locked(send);
-                Err(error.into())
+                Err(error)
             }
+        }
+    }
+
+    /// A message or a pong has come.
+    #[inline]
+    pub(super) fn note(&self, heartbeat: Option<&mut Heartbeat>, event: &Event) {
+        let mut round_trip = None;
+        if let Some(heartbeat) = heartbeat {
+            let now = Instant::now().into_std();
+            match event {
+                Event::Pong(payload) => round_trip = heartbeat.deadlines.pong(payload, now),
+                _ => heartbeat.deadlines.message(now),
+            }
+        }
+        let Some(meter) = self.meter() else { return };
+        match event {
+            Event::Message(message) => meter.counts().received(1, message.len()),
+            Event::Piece { piece, last } => meter.counts().received((*last).into(), piece.len()),
+            _ => {
+                round_trip.inspect(|time| meter.round_trip(*time));
+            }
+        }
+    }
+
+    /// The connection has ended: nothing more will be received, whatever is still written.
+    pub(super) fn note_end(&self, send: &Send) {
+        if let Some(meter) = self.meter() {
+            meter.ended(send.closed.as_deref());
         }
     }
 
@@ -200,6 +235,9 @@ impl Shared {
         drop(io);
         if let (Poll::Ready(Ok(1..)), Some(heartbeat)) = (&read, &mut receive.heartbeat) {
             heartbeat.received();
+        }
+        if let (Poll::Ready(Ok(octets)), Some(meter)) = (&read, self.meter()) {
+            meter.counts().read_octets(*octets);
         }
         match read {
             Poll::Ready(Ok(0)) => Poll::Ready(self.receive_eof(receive)),
@@ -257,12 +295,13 @@ impl Shared {
     fn end(&self, receive: &mut Receive, error: Option<Error>) -> Option<Result<Event, Error>> {
         receive.ended = true;
         let failure = lock(&self.send).failure().cloned();
-        self.give_up();
-        if receive.receiver.is_finished() {
-            // The Close frame has come: how TCP ends after it tells nothing more.
-            return None;
+        // When the Close frame has come, how TCP ends after it tells nothing more.
+        let error = failure.or(error).filter(|_| !receive.receiver.is_finished());
+        if let (Some(meter), Some(error)) = (self.meter(), &error) {
+            meter.error(error);
         }
-        failure.or(error).map(Err)
+        self.give_up();
+        error.map(Err)
     }
 
     /// Ends the connection when the peer takes too long over the closing handshake.

@@ -31,6 +31,7 @@ impl Shared {
         }
         if let Some(message) = message.take() {
             send.sender.send_with(message, compress)?;
+            self.note_sent(1, len);
         }
         self.queued(send);
         Poll::Ready(Ok(()))
@@ -99,7 +100,9 @@ impl Shared {
         if send.in_pieces || !send.sender.has_room(message.len()) {
             return Err(TrySendError::Full(message));
         }
+        let len = message.len();
         send.sender.send(message).map_err(|error| TrySendError::Failed(error.into()))?;
+        self.note_sent(1, len);
         self.queued(send);
         Ok(())
     }
@@ -117,6 +120,7 @@ impl Shared {
             return Err(TrySendError::Full(message.message().clone()));
         }
         send.sender.send_prepared(message).map_err(|error| TrySendError::Failed(error.into()))?;
+        self.note_sent(1, message.message().len());
         self.queued(send);
         Ok(())
     }
@@ -131,6 +135,7 @@ impl Shared {
         let mut send = ready!(self.poll_room(cx, len, false))?;
         if let Some(message) = message.take() {
             send.sender.send(message)?;
+            self.note_sent(1, len);
         }
         Poll::Ready(Ok(()))
     }
@@ -161,6 +166,7 @@ impl Shared {
     ) -> Poll<Result<(), Error>> {
         let mut send = ready!(self.poll_room(cx, len, true))?;
         send.sender.send_piece(text, piece(), last)?;
+        self.note_sent(last.into(), len);
         self.queued(send);
         Poll::Ready(Ok(()))
     }
@@ -208,8 +214,12 @@ impl Shared {
     /// Begins the closing handshake.
     pub(crate) fn close(self: &Arc<Self>, frame: Option<CloseFrame>) -> Result<(), Error> {
         let mut send = lock(&self.send);
+        let code = frame.as_ref().map_or(1005, |frame| frame.code.get());
         send.sender.close(frame)?;
         send.closed_by(ClosedBy::Us);
+        if let Some(meter) = self.meter() {
+            meter.closes(code);
+        }
         let reader = send.reader.clone();
         // Who waits for room waits for nothing now.
         send.wake_waiting();
@@ -225,6 +235,14 @@ impl Shared {
     pub(crate) fn terminate(&self) {
         lock(&self.send).closed_by(ClosedBy::Us);
         self.give_up();
+    }
+
+    /// Messages, or a piece of one, have been accepted.
+    #[inline]
+    fn note_sent(&self, messages: u64, payload: usize) {
+        if let Some(meter) = self.meter() {
+            meter.counts().sent(messages, payload);
+        }
     }
 
     fn queued(self: &Arc<Self>, mut send: MutexGuard<'_, Send>) {

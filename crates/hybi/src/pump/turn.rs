@@ -71,6 +71,9 @@ impl Shared {
             let written = before - turn.outgoing.remaining();
             let mut send = lock(&self.send);
             send.sender.written(written);
+            if let Some(meter) = self.meter() {
+                meter.counts().written_octets(written);
+            }
             match result {
                 Poll::Pending => return Poll::Pending,
                 Poll::Ready(Ok(())) => {}
@@ -140,10 +143,20 @@ impl Shared {
         Poll::Ready(Ok(()))
     }
 
+    /// Gives the transport up, because of this.
+    pub(super) fn fail(&self, failure: Error) {
+        if let Some(meter) = self.meter() {
+            meter.error(&failure);
+        }
+        lock(&self.send).fail(failure);
+        self.give_up();
+    }
+
     /// Gives the transport up, in both directions.
     pub(super) fn give_up(&self) {
         let mut send = lock(&self.send);
         send.abort();
+        self.note_end(&send);
         let reader = send.reader.take();
         drop(send);
         let transport = std::mem::replace(&mut *lock(&self.io), Transport::Closed);
@@ -220,11 +233,10 @@ impl Future for Drain {
         }
         if this.shared.poll_turn(cx, &mut this.turn).is_pending() {
             ready!(this.poll_patience(cx));
-            lock(&this.shared.send).fail(Error::timeout(
+            this.shared.fail(Error::timeout(
                 ErrorCode::PeerTimeout,
                 "the peer did not read the last octets in time (see Options::close_timeout)",
             ));
-            this.shared.give_up();
         }
         this.done = true;
         Poll::Ready(())

@@ -5,8 +5,11 @@ use super::request::Request;
 use super::tls::Security;
 use crate::error::Error;
 use crate::heartbeat;
+use crate::meter::Meter;
 use crate::pool::Chunk;
 use crate::pump::{self, Shared};
+use crate::stats::Stats;
+use crate::trace;
 use crate::transport::Transport;
 use crate::websocket::WebSocket;
 use bytes::Bytes;
@@ -38,6 +41,7 @@ pub struct Acceptor {
     timeout: Option<Duration>,
     head_limits: HeadLimits,
     rules: Arc<Rules>,
+    stats: Option<Stats>,
 }
 
 /// What was decided in advance, each only if it was asked for.
@@ -59,6 +63,7 @@ impl Acceptor {
             timeout: Some(Duration::from_secs(10)),
             head_limits: HeadLimits::new(),
             rules: Arc::default(),
+            stats: None,
         }
     }
 
@@ -169,6 +174,13 @@ impl Acceptor {
         self.rule(|rules| rules.http = Some(Arc::new(answer)))
     }
 
+    /// Counts the handshakes and the connections that come of them in `stats` (default: nothing is
+    /// counted).
+    pub fn stats(mut self, stats: &Stats) -> Self {
+        self.stats = Some(stats.clone());
+        self
+    }
+
     /// Reads the client's request from `stream`, decides, and answers.
     ///
     /// # Cancel safety
@@ -222,7 +234,7 @@ impl Acceptor {
             let opened = self.decide(&mut transport, request, early).await?;
             Ok(self.open(opened, transport))
         };
-        let (ws, request) = self.in_time(open).await?;
+        let (ws, request) = self.in_time(open, None).await?;
         heartbeat::spawn(ws.shared());
         Ok((ws, request))
     }
@@ -239,24 +251,62 @@ impl Acceptor {
             let opened = self.handshake_on(&mut transport, peer).await?;
             Ok(self.open(opened, transport))
         });
-        self.in_time(open).await
+        self.in_time(open, peer).await
     }
 
-    async fn in_time<T>(&self, open: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
-        let Some(timeout) = self.timeout else { return open.await };
-        tokio::time::timeout(timeout, open).await.unwrap_or_else(|_| {
-            Err(Error::timeout(
-                ErrorCode::HandshakeTimeout,
-                format!("the client did not finish its opening handshake within {timeout:?}"),
-            ))
-        })
+    async fn in_time<T>(
+        &self,
+        open: impl Future<Output = Result<T, Error>>,
+        peer: Option<SocketAddr>,
+    ) -> Result<T, Error> {
+        let result = match self.timeout {
+            None => open.await,
+            Some(timeout) => tokio::time::timeout(timeout, open).await.unwrap_or_else(|_| {
+                Err(Error::timeout(
+                    ErrorCode::HandshakeTimeout,
+                    format!("the client did not finish its opening handshake within {timeout:?}"),
+                ))
+            }),
+        };
+        // A request that was answered has been told of when it was.
+        match &result {
+            Ok(_) | Err(Error::Handshake(_)) => {}
+            Err(error) => self.note_failure(peer, error),
+        }
+        result
+    }
+
+    /// The handshake came to nothing without an answer.
+    fn note_failure(&self, peer: Option<SocketAddr>, error: &Error) {
+        if let Some(stats) = &self.stats {
+            stats.failed();
+        }
+        trace::failed(peer, error);
+    }
+
+    /// The client is told why not.
+    pub(super) fn note_refusal(
+        &self,
+        peer: Option<SocketAddr>,
+        path: Option<&str>,
+        refusal: &Refusal,
+    ) {
+        let status = refusal.status().as_u16();
+        if let Some(stats) = &self.stats {
+            stats.refused(status);
+        }
+        trace::refused(peer, path, status, refusal.error());
     }
 
     pub(super) fn open(&self, open: Opened, transport: Transport) -> (WebSocket, Request) {
-        let connection = Connection::server(&open.extensions, &self.options);
+        let Opened { request, subprotocol, extensions, early } = open;
+        let connection = Connection::server(&extensions, &self.options);
+        let (peer, path) = (request.peer_addr(), request.uri().path());
+        let span = trace::Span::new("server", peer, &path, subprotocol.as_deref(), &extensions);
+        let meter = Meter::new(self.stats.as_ref(), span);
         let shared =
-            Shared::new(connection, transport, self.options.clone(), open.subprotocol, &open.early);
-        (WebSocket::new(shared), open.request)
+            Shared::new(connection, transport, self.options.clone(), subprotocol, &early, meter);
+        (WebSocket::new(shared), request)
     }
 
     async fn handshake_on(
@@ -266,13 +316,22 @@ impl Acceptor {
     ) -> Result<Opened, Error> {
         let mut handshake = ServerHandshake::new(self.head_limits);
         loop {
-            match read_head(transport, &mut handshake).await? {
+            // A request that never came is no refusal.
+            let head = read_head(transport, &mut handshake).await.inspect_err(|error| {
+                if matches!(error, Error::Handshake(_)) {
+                    self.note_failure(peer, error);
+                }
+            })?;
+            match head {
                 Ok(None) => {}
                 Ok(Some((head, early))) => {
                     let request = Request::new(head, peer);
                     return self.decide(transport, request, early).await;
                 }
-                Err(refusal) => return Err(Box::pin(refuse(transport, refusal)).await),
+                Err(refusal) => {
+                    self.note_refusal(peer, None, &refusal);
+                    return Err(Box::pin(refuse(transport, refusal)).await);
+                }
             }
         }
     }
@@ -288,13 +347,20 @@ impl Acceptor {
             if !request.headers().contains_key(http::header::UPGRADE) {
                 let response = http(&request);
                 let status = response.status();
+                if let Some(stats) = &self.stats {
+                    stats.plain_request();
+                }
                 respond(transport, &response).await?;
                 return Err(plain_request(status));
             }
         }
         let Agreed { response, subprotocol, extensions } = match self.agree(&request).await {
             Ok(agreed) => agreed,
-            Err(refusal) => return Err(Box::pin(refuse(transport, refusal)).await),
+            Err(refusal) => {
+                let (peer, path) = (request.peer_addr(), request.uri().path());
+                self.note_refusal(peer, Some(path), &refusal);
+                return Err(Box::pin(refuse(transport, refusal)).await);
+            }
         };
         respond(transport, &response.map(|()| [0; 0])).await?;
         Ok(Opened { request, subprotocol, extensions, early })

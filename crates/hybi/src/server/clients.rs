@@ -4,10 +4,11 @@
 
 use super::shutdown::Shutdown;
 use crate::batch;
-use crate::pump::Shared;
+use crate::pump::{Shared, TrySendError};
 use crate::random;
 use crate::slab::{Key, Slab};
 use crate::split::Writer;
+use crate::trace;
 use hybi_proto::{CloseFrame, PreparedMessage};
 use std::future::{Future, poll_fn};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -107,7 +108,16 @@ impl Clients {
         batch::gather(|| {
             let registry = self.lock();
             let to = registry.open().filter(|shared| to(shared));
-            to.filter(|shared| shared.try_send_prepared(message).is_ok()).count()
+            to.filter(|shared| match shared.try_send_prepared(message) {
+                Ok(()) => true,
+                Err(refused) => {
+                    if let (TrySendError::Full(_), Some(meter)) = (refused, shared.meter()) {
+                        meter.dropped();
+                    }
+                    false
+                }
+            })
+            .count()
         })
     }
 
@@ -124,15 +134,17 @@ impl Clients {
     pub async fn shutdown(&self, how: Shutdown) -> usize {
         let until = Instant::now() + how.deadline;
         let connections = self.begin(how.frame.clone());
+        trace::shutdown_begins(connections.len());
         let close = async {
             close_all(connections, &how).await;
             self.ended().await;
         };
-        if tokio::time::timeout_at(until, close).await.is_ok() {
-            return 0;
+        let mut aborted = 0;
+        if tokio::time::timeout_at(until, close).await.is_err() {
+            aborted = self.abort();
+            let _ = tokio::time::timeout(ABORTED, self.ended()).await;
         }
-        let aborted = self.abort();
-        let _ = tokio::time::timeout(ABORTED, self.ended()).await;
+        trace::shutdown_ended(aborted);
         aborted
     }
 

@@ -5,7 +5,9 @@ use super::request::Request;
 use crate::batch;
 use crate::error::Error;
 use crate::heartbeat;
+use crate::meter::Meter;
 use crate::pump::Shared;
+use crate::trace;
 use crate::websocket::WebSocket;
 use hybi_proto::{CloseCode, CloseFrame, ErrorCode, Utf8Bytes};
 use pin_project_lite::pin_project;
@@ -97,7 +99,11 @@ impl<F> Serving<F> {
                     drop((ticket, guard));
                 }));
             }
-            Some(Opened { shared, handler: handler(ws, request), after })
+            let handler = {
+                let _entered = shared.meter().map(Meter::enter);
+                handler(ws, request)
+            };
+            Some(Opened { shared, handler, after })
         });
         Serving { stage: Stage::Opening { opening }, shared: None, heartbeat: None, after: None }
     }
@@ -123,6 +129,9 @@ impl<F: Future<Output = Result<(), Error>>> Future for Serving<F> {
                     this.stage.set(Stage::Running { handler });
                 }
                 StageProjection::Running { handler } => {
+                    let shared = this.shared.as_ref();
+                    // What the handler logs belongs to the connection.
+                    let _entered = shared.and_then(|shared| shared.meter()).map(Meter::enter);
                     if let Some(heartbeat) = this.heartbeat {
                         if heartbeat.as_mut().poll(cx).is_ready() {
                             *this.heartbeat = None;
@@ -131,7 +140,7 @@ impl<F: Future<Output = Result<(), Error>>> Future for Serving<F> {
                     let step = || catch_unwind(AssertUnwindSafe(|| handler.poll(cx)));
                     let result = match batch::gather(step) {
                         Ok(Poll::Pending) => {
-                            if let Some(shared) = this.shared {
+                            if let Some(shared) = shared {
                                 shared.rest();
                             }
                             return Poll::Pending;
@@ -139,7 +148,12 @@ impl<F: Future<Output = Result<(), Error>>> Future for Serving<F> {
                         Ok(Poll::Ready(result)) => Some(result),
                         Err(_panic) => None,
                     };
-                    if let Some(shared) = this.shared {
+                    match &result {
+                        Some(Ok(())) => {}
+                        Some(Err(error)) => trace::handler_failed(error),
+                        None => trace::handler_panicked(),
+                    }
+                    if let Some(shared) = shared {
                         say_goodbye(shared, result.as_ref());
                     }
                     let result = Some(result.unwrap_or(Ok(())));

@@ -10,6 +10,7 @@ use super::shutdown::Shutdown;
 use super::tls::Security;
 use super::{HeadLimits, Refusal};
 use crate::error::Error;
+use crate::stats::Stats;
 use crate::websocket::WebSocket;
 use http::{HeaderMap, Response};
 use hybi_proto::{ErrorCode, Options};
@@ -154,6 +155,14 @@ impl Server {
         self.set(|acceptor| acceptor.subprotocols(names))
     }
 
+    /// Chooses one of the offered subprotocols, or none; see [`Acceptor::select_subprotocol`].
+    pub fn select_subprotocol(
+        self,
+        select: impl Fn(&[String], &Request) -> Option<String> + Send + Sync + 'static,
+    ) -> Self {
+        self.set(|acceptor| acceptor.select_subprotocol(select))
+    }
+
     /// Decides whether a client may connect; see [`Acceptor::authorize`].
     pub fn authorize<F, Fut>(self, decide: F) -> Self
     where
@@ -177,6 +186,12 @@ impl Server {
         answer: impl Fn(&Request) -> Response<Vec<u8>> + Send + Sync + 'static,
     ) -> Self {
         self.set(|acceptor| acceptor.http(answer))
+    }
+
+    /// Counts handshakes, connections, messages and octets in `stats` (default: nothing is counted);
+    /// see [`Stats`].
+    pub fn stats(self, stats: &Stats) -> Self {
+        self.set(|acceptor| acceptor.stats(stats))
     }
 
     /// Is told of every handshake that failed and every error that a handler returned, with the

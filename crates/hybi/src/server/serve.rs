@@ -8,6 +8,7 @@ use super::listen::{Listener, Unregistered};
 use super::request::Request;
 use super::tls::Security;
 use crate::error::Error;
+use crate::trace;
 use crate::websocket::WebSocket;
 use hybi_proto::ErrorCode;
 use std::future::{Future, poll_fn};
@@ -52,6 +53,7 @@ where
                 Ok(accepted) => accepted,
                 Err(error) if is_of_one_connection(&error) => continue,
                 Err(error) if is_exhaustion(&error) => {
+                    trace::accept_exhausted(&error);
                     // Connections that end give descriptors back: keep serving those that are open.
                     tokio::time::sleep(ACCEPT_PAUSE).await;
                     continue;

@@ -73,11 +73,15 @@ impl Acceptor {
         *head.version_mut() = request.version();
         *head.headers_mut() = request.headers().clone();
         let copy = Request::new(head, peer);
-        let Agreed { response, subprotocol, extensions } = self.agree(&copy).await?;
-        if request.extensions().get::<OnUpgrade>().is_none() {
-            let reason = "this HTTP server was not told to allow upgrades";
-            return Err(Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, reason));
-        }
+        let agreed = self.agree(&copy).await.and_then(|agreed| {
+            if request.extensions().get::<OnUpgrade>().is_none() {
+                let reason = "this HTTP server was not told to allow upgrades";
+                return Err(Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, reason));
+            }
+            Ok(agreed)
+        });
+        let Agreed { response, subprotocol, extensions } = agreed
+            .inspect_err(|refusal| self.note_refusal(peer, Some(copy.uri().path()), refusal))?;
         let upgrading = Upgrading {
             acceptor: self.clone(),
             on_upgrade: hyper::upgrade::on(request),

@@ -24,13 +24,14 @@ fn ways(most: usize) -> Vec<Vec<Step>> {
     let mut all = vec![vec![]];
     let mut from = 0;
     for _ in 0..most {
-        for i in from..all.len() {
+        let last = from..all.len();
+        from = last.end;
+        for i in last {
             for step in STEPS {
                 if all[i].last() != Some(&Step::Fin) {
                     all.push([&all[i][..], &[step]].concat());
                 }
             }
-            from = i + 1;
         }
     }
     all.iter_mut().filter(|way| way.last() != Some(&Step::Fin)).for_each(|way| way.push(Step::Fin));

@@ -4,6 +4,7 @@
 //! test. Here is what needs a whole connection: what a peer can make it hold, how long it can keep
 //! it, and what a stream that lies does to it.
 
+mod compressed;
 mod crossing;
 mod frames;
 mod heads;

@@ -67,9 +67,14 @@ pub(crate) fn wire(side: Side, frame: Frame) -> Vec<u8> {
     }
 }
 
-/// A connection of the attacker's without I/O, for frames that are laborious by hand.
-pub(crate) fn attacker(ours: Side, extensions: &Extensions) -> hybi_proto::Connection {
-    let options = Options::new();
+/// A connection of the attacker's without I/O, for frames that are laborious by hand; they have
+/// payloads of at most `frame` octets.
+pub(crate) fn attacker(
+    ours: Side,
+    extensions: &Extensions,
+    frame: usize,
+) -> hybi_proto::Connection {
+    let options = Options::new().max_frame_size(frame);
     match ours {
         Side::Server => hybi_proto::Connection::client(|| KEY, extensions, &options),
         Side::Client => hybi_proto::Connection::server(extensions, &options),

@@ -2,8 +2,10 @@
 
 use super::TAIL;
 use super::context::{
-    DeflateKey, DeflateState, History, Moment, put_deflate, take_deflate, with_scratch,
+    DeflateKey, DeflateState, History, Moment, put_deflate, put_encoder, take_deflate,
+    take_encoder, with_scratch,
 };
+use super::lz77;
 use super::params::{DeflateOptions, DeflateParams, WindowBits};
 use crate::error::Error;
 use crate::role::Role;
@@ -95,12 +97,43 @@ impl Compressor {
             return Ok(());
         }
         let start = out.len();
-        let result = self.compress_into(payload, out);
+        let own = matches!(self.context, Context::Own(_));
+        let short = payload.len() <= lz77::MAX_MESSAGE && self.key.level() > 0 && !own;
+        let result = match short {
+            true => self.encode(payload, out),
+            false => self.compress_into(payload, out),
+        };
         if result.is_err() {
             out.truncate(start);
             self.drop_history();
         }
         result
+    }
+
+    /// Compresses a short message, for which a state of zlib is too large.
+    fn encode(&mut self, payload: &[u8], out: &mut Vec<u8>) -> Result<(), Error> {
+        let (level, max_distance) = (self.key.level(), self.key.max_distance());
+        let mut encoder = take_encoder();
+        match &mut self.context {
+            Context::History { history, now } => {
+                // As with a state of zlib: what is in its context goes on as it is.
+                if !encoder.continues(*now, payload.len()) {
+                    encoder.prime(history.parts())?;
+                }
+                encoder.encode(payload, level, max_distance, out)?;
+                if history.push(payload).is_err() {
+                    history.clear();
+                }
+                now.turn = now.turn.wrapping_add(1);
+                encoder.leave(*now);
+            }
+            Context::None | Context::Own(_) => {
+                encoder.prime([&[], &[]])?;
+                encoder.encode(payload, level, max_distance, out)?;
+            }
+        }
+        put_encoder(encoder);
+        Ok(())
     }
 
     fn compress_into(&mut self, payload: &[u8], out: &mut Vec<u8>) -> Result<(), Error> {

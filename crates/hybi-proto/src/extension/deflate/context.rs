@@ -4,6 +4,7 @@
 //! of the time would go into cache misses. What a state knows that matters for the next message is
 //! the plain text it has seen; so only that is kept, and a state of the thread is primed with it.
 
+use super::lz77::Encoder;
 use super::params::DeflateOptions;
 use crate::code::ErrorCode;
 use crate::error::Error;
@@ -108,6 +109,11 @@ impl DeflateKey {
         }
     }
 
+    /// zlib alone knows level 0, which stores.
+    pub(super) fn level(self) -> u8 {
+        self.level
+    }
+
     /// The largest distance that zlib uses: the window less its look-ahead of 262 bytes.
     pub(super) fn max_distance(self) -> usize {
         (1 << self.window_bits) - 262
@@ -149,6 +155,7 @@ thread_local! {
     static DEFLATES: RefCell<Vec<Box<DeflateState>>> = const { RefCell::new(Vec::new()) };
     #[expect(clippy::vec_box, reason = "a box is what a decompressor has room for")]
     static INFLATES: RefCell<Vec<Box<Inflate>>> = const { RefCell::new(Vec::new()) };
+    static ENCODER: Cell<Option<Box<Encoder>>> = const { Cell::new(None) };
     static BUFFER: Cell<Option<Box<[u8]>>> = const { Cell::new(None) };
 }
 
@@ -177,6 +184,15 @@ pub(super) fn put_deflate(state: Box<DeflateState>) {
         }
         states.push(state);
     });
+}
+
+pub(super) fn take_encoder() -> Box<Encoder> {
+    let kept = ENCODER.try_with(Cell::take).ok().flatten();
+    kept.unwrap_or_else(|| Box::new(Encoder::new()))
+}
+
+pub(super) fn put_encoder(encoder: Box<Encoder>) {
+    let _ = ENCODER.try_with(|kept| kept.set(Some(encoder)));
 }
 
 /// A state for raw deflate data without any context.

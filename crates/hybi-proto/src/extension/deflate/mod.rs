@@ -1,11 +1,14 @@
 //! permessage-deflate (RFC 7692): messages compressed with DEFLATE, the window kept between them.
 //!
 //! [`params`] is what the handshake agrees on, [`compress`] the sending side, [`decompress`] the
-//! receiving side. What is kept per connection and what per thread is in [`context`].
+//! receiving side. What is kept per connection and what per thread is in [`context`]. Long messages
+//! are zlib's work; short ones are searched by [`lz77`] and written by [`huffman`].
 
 mod compress;
 mod context;
 mod decompress;
+mod huffman;
+mod lz77;
 mod params;
 
 pub use compress::Compressor;

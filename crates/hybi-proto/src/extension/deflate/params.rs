@@ -156,7 +156,8 @@ impl DeflateOptions {
 
     /// The size of zlib's block buffers, 1 to 9 (default 8); less means 1, more means 9.
     ///
-    /// It is memory of the thread, not of the connection, unless [`full_state`](Self::full_state)
+    /// It is of no account for messages of up to 4 KiB, which need no such buffers, and it is memory
+    /// of the thread, not of the connection, unless [`full_state`](Self::full_state)
     /// is set. `ws`: `zlibDeflateOptions.memLevel`.
     pub const fn memory_level(mut self, level: u8) -> Self {
         self.memory_level = match level {

@@ -1,6 +1,7 @@
 //! The engine as a whole: the octets of RFC 7692, other implementations, and any mix of options.
 
 mod naive;
+mod short;
 
 use super::*;
 use crate::code::ErrorCode;

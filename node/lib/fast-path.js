@@ -1,0 +1,143 @@
+'use strict';
+
+/**
+ * The short way between a plain socket (TCP or a Unix socket) and its connection.
+ *
+ * Node reads from such a socket into fresh memory of 64 KiB and brings it through the stream's
+ * buffer; what is written goes the same way back. Here all sockets of a thread are read into one memory,
+ * as with the option `onread` of `net.Socket`, and what is sent goes to the kernel in one call.
+ *
+ * The socket stays Node's. Whether a read may take the short way is looked up anew for each, and so it
+ * is for each write: when the program does anything with the socket (listens to `data`, pauses, pipes,
+ * ends, writes, corks, …), when something waits in the stream, or when the kernel does not take all,
+ * octets go through the stream, in their order, as if there were nothing else.
+ *
+ * HYBI_NO_FAST_PATH=1 turns it off.
+ */
+
+const net = require('net');
+
+const batch = require('./batch');
+const { FastBuffer } = require('./buffers');
+const codec = require('./codec');
+
+const MEMORY = 128 * 1024;
+
+/** Where all sockets are read into; in use for no longer than the call that tells of it. */
+let memory = null;
+
+const kReader = Symbol('reader');
+
+const off = Boolean(process.env.HYBI_NO_FAST_PATH);
+
+/** What has to be Node's own, or else somebody wants to see what goes through. */
+const { _read, _write, _writev, emit, push, write } = net.Socket.prototype;
+
+/** Whether it is a socket of Node as Node has made it. */
+function isPlain(socket) {
+  if (off || Object.getPrototypeOf(socket) !== net.Socket.prototype) return false;
+  const handle = socket._handle;
+  if (!handle) return false;
+  const { name } = handle.constructor;
+  return name === 'TCP' || name === 'Pipe';
+}
+
+/**
+ * Has `receive(memory, length)` called with what is read from a plain socket, in place of the event
+ * `data`, as long as `onData` is all that listens to it.
+ *
+ * @param {import('stream').Duplex} socket any socket; nothing happens to one that is not plain
+ * @param {Function} onData the listener that gets what cannot take the short way
+ * @param {object} target what can take it: has `canReceive()` and `receive(memory, length)`
+ */
+function readShort(socket, onData, target) {
+  if (!isPlain(socket) || socket._read !== _read) return;
+  const handle = socket._handle;
+  if (typeof handle.useUserBuffer !== 'function' || typeof handle.onread !== 'function' || handle[kReader]) return;
+
+  if (memory === null) memory = Buffer.allocUnsafeSlow(MEMORY);
+  handle[kReader] = { socket, onData, target, memory, ordinary: handle.onread, read: handle.bytesRead };
+  handle.useUserBuffer(memory);
+  handle.onread = onRead;
+}
+
+/** Called by the handle after a read: octets are in `memory`, or it was the end or an error. */
+function onRead(arrayBuffer) {
+  const reader = this[kReader];
+  const read = this.bytesRead;
+  const length = read - reader.read;
+  reader.read = read;
+  if (length <= 0 || arrayBuffer !== undefined) return reader.ordinary.call(this, arrayBuffer);
+
+  const { socket, target } = reader;
+  if (!isFlowing(socket, reader.onData) || !target.canReceive()) {
+    return reader.ordinary.call(this, memory.buffer.slice(0, length));
+  }
+  socket._unrefTimer();
+  batch.beginRead();
+  try {
+    target.receive(memory, length);
+  } finally {
+    batch.endRead();
+  }
+}
+
+/** Whether a chunk would reach the listener at once, and nobody else. */
+function isFlowing(socket, onData) {
+  const state = socket._readableState;
+  return (
+    state.flowing === true &&
+    state.length === 0 &&
+    !state.encoding &&
+    !socket.destroyed &&
+    socket._events.data === onData &&
+    socket.emit === emit &&
+    socket.push === push
+  );
+}
+
+/**
+ * Tells where octets can be written past the stream.
+ *
+ * @param {import('stream').Duplex} socket
+ * @returns {object|null} the socket's handle, for `writeShort`; `null` for sockets that are not plain
+ */
+function writableHandle(socket) {
+  if (codec.send === null || !isPlain(socket)) return null;
+  const isNodes = socket.write === write && socket._write === _write && socket._writev === _writev;
+  return isNodes && socket._handle.fd >= 0 ? socket._handle : null;
+}
+
+/**
+ * Gives octets to the kernel, if nothing is before them in the stream.
+ *
+ * @param {import('net').Socket} socket
+ * @param {object} handle as `writableHandle` has told
+ * @param {Function} write the method `write` that the socket must still have
+ * @param {Buffer} head
+ * @param {number} from
+ * @param {number} to of `head`
+ * @param {Buffer} [rest] what comes after it
+ * @returns {number} how many octets it took: what is left has to be written to the socket
+ */
+function writeShort(socket, handle, write, head, from, to, rest) {
+  const state = socket._writableState;
+  if (
+    socket._handle !== handle ||
+    state.length !== 0 ||
+    state.corked !== 0 ||
+    state.ending ||
+    state.destroyed ||
+    state.errored ||
+    socket.write !== write ||
+    socket.connecting
+  ) {
+    return 0;
+  }
+  const { fd } = handle;
+  if (fd < 0) return 0;
+  socket._unrefTimer();
+  return rest === undefined ? codec.send(fd, head, from, to) : codec.send(fd, head, from, to, rest);
+}
+
+module.exports = { readShort, writableHandle, writeShort };

@@ -1,0 +1,215 @@
+'use strict';
+
+// Plain sockets are read into one memory and written past the stream, and nobody can tell.
+
+const assert = require('node:assert');
+const { once } = require('node:events');
+const { test } = require('node:test');
+
+const Receiver = require('../../lib/receiver');
+const codec = require('../../lib/codec');
+const { connect, connectRaw, serve } = require('./support/connections');
+
+const off = Boolean(process.env.HYBI_NO_FAST_PATH);
+const reads = { skip: off && 'HYBI_NO_FAST_PATH is set' };
+const writes = { skip: (off || codec.send === null) && 'nothing here writes past the stream' };
+
+/** A masked text of one letter, with a key of zeros. */
+const letter = (text) => Buffer.concat([Buffer.from([0x81, 0x81, 0, 0, 0, 0]), Buffer.from(text)]);
+
+/** Counts the reads that come past the stream. */
+function countReceived(ws) {
+  const counter = { received: 0 };
+  const { receive } = ws._receiver;
+  ws._receiver.receive = function (...args) {
+    counter.received++;
+    return receive.apply(this, args);
+  };
+  return counter;
+}
+
+/** Lets the loop turn until something has happened. */
+async function until(happened) {
+  while (!happened()) await new Promise(setImmediate);
+}
+
+test('what is read past the stream is counted, and what is kept of it stays', reads, async (t) => {
+  const { client, server } = await connect(t, await serve(t));
+  const counter = countReceived(server);
+  const before = server._socket.bytesRead;
+  const kept = [];
+  server.on('message', (data) => {
+    kept.push(data);
+    server.send('next');
+  });
+  for (const size of [10, 1023, 1024, 5000, 70000, 10]) {
+    client.send(Buffer.alloc(size, kept.length + 1));
+    await once(client, 'message');
+  }
+  assert.deepStrictEqual(kept, [10, 1023, 1024, 5000, 70000, 10].map((size, i) => Buffer.alloc(size, i + 1)));
+  assert.ok(counter.received >= 6);
+  assert.strictEqual(server._socket.bytesRead - before, 10 + 1023 + 1024 + 5000 + 70000 + 10 + 6 * 6 + 3 * 2 + 8);
+});
+
+test('another listener for data sees all of it from then on', reads, async (t) => {
+  const { socket, server } = await connectRaw(t, await serve(t));
+  const counter = countReceived(server);
+  socket.write(letter('a'));
+  await once(server, 'message');
+  assert.strictEqual(counter.received, 1);
+
+  const seen = [];
+  const see = (chunk) => seen.push(Buffer.from(chunk));
+  server._socket.prependListener('data', see);
+  socket.write(letter('b'));
+  await once(server, 'message');
+  assert.deepStrictEqual(seen, [letter('b')]);
+  assert.strictEqual(counter.received, 1);
+
+  server._socket.removeListener('data', see);
+  socket.write(letter('c'));
+  await once(server, 'message');
+  assert.strictEqual(counter.received, 2);
+});
+
+test('what comes while the socket is paused comes before what comes then', reads, async (t) => {
+  const { socket, server } = await connectRaw(t, await serve(t));
+  const counter = countReceived(server);
+  server.pause();
+  socket.write(letter('a'));
+  await until(() => server._socket.readableLength > 0);
+  const all = [];
+  server.on('message', (data) => all.push(String(data)));
+  server.resume();
+  socket.write(Buffer.concat([letter('b'), letter('c')]));
+  await until(() => all.length === 3);
+  socket.write(letter('d'));
+  await until(() => all.length === 4);
+  assert.deepStrictEqual(all, ['a', 'b', 'c', 'd']);
+  assert.ok(counter.received >= 1);
+});
+
+test('when a listener throws, what was read with it is kept, and what comes has to wait', async () => {
+  const receiver = new Receiver({ isServer: true });
+  const all = [];
+  receiver.on('message', (data) => {
+    all.push(String(data));
+    if (all.length === 1) throw new Error('of the listener');
+  });
+  const memory = Buffer.concat([letter('a'), letter('b'), letter('c'), letter('-')]);
+  assert.strictEqual(receiver.canReceive(), true);
+  assert.throws(() => receiver.receive(memory, 21), /of the listener/);
+  memory.fill(0);
+  assert.strictEqual(receiver.canReceive(), false);
+  receiver.write(letter('d'));
+  await until(() => all.length === 4);
+  assert.deepStrictEqual(all, ['a', 'b', 'c', 'd']);
+  assert.strictEqual(receiver.canReceive(), true);
+});
+
+test('an error comes after the messages before it, and closes', async (t) => {
+  const { socket, server, read } = await connectRaw(t, await serve(t));
+  const log = [];
+  server.on('message', (data) => log.push(String(data)));
+  server.on('error', (error) => log.push(error.code));
+  socket.write(Buffer.concat([letter('a'), Buffer.from([0xf1, 0x80]), letter('b')]));
+  assert.deepStrictEqual(await read(4), Buffer.from([0x88, 0x02, 0x03, 0xea]));
+  socket.end();
+  await once(server, 'close');
+  assert.deepStrictEqual(log, ['a', 'WS_ERR_UNEXPECTED_RSV_2_3']);
+});
+
+test('what is written past the stream is counted', writes, async (t) => {
+  const { socket, server, read } = await connectRaw(t, await serve(t));
+  const before = server._socket.bytesWritten;
+  server.send('hello');
+  assert.deepStrictEqual(await read(7), Buffer.from('\x81\x05hello', 'latin1'));
+  assert.strictEqual(server._sender._outbox.sent, 7);
+  assert.strictEqual(server._socket.bytesWritten - before, 7);
+  assert.strictEqual(server.bufferedAmount, 0);
+  socket.destroy();
+  await once(server, 'close');
+  assert.strictEqual(server._socket.bytesWritten - before, 7);
+});
+
+test('what the kernel does not take waits in the stream, in its order', writes, async (t) => {
+  const { socket, server } = await connectRaw(t, await serve(t));
+  socket.pause();
+  const sizes = [];
+  let total = 0;
+  // Frames of both kinds: gathered ones, and large ones that are not copied.
+  while (server.bufferedAmount === 0) {
+    for (const size of [200, 40000]) {
+      const data = Buffer.alloc(size, sizes.length);
+      sizes.push(size);
+      total += size + 4;
+      server.send(data);
+    }
+    await new Promise(setImmediate);
+  }
+  const { sent } = server._sender._outbox;
+  assert.ok(sent > 0 && sent < total);
+  server.send('last');
+  total += 6;
+
+  let received = Buffer.alloc(0);
+  socket.on('data', (chunk) => {
+    received = Buffer.concat([received, chunk]);
+  });
+  socket.resume();
+  await until(() => received.length >= total);
+  let at = 0;
+  sizes.forEach((size, i) => {
+    assert.strictEqual(received.readUInt16BE(at + 2), size);
+    assert.ok(received.subarray(at + 4, at + 4 + size).equals(Buffer.alloc(size, i)));
+    at += 4 + size;
+  });
+  assert.strictEqual(received.subarray(at + 2).toString(), 'last');
+  assert.strictEqual(server.bufferedAmount, 0);
+});
+
+test('what is written to the socket itself keeps its place', async (t) => {
+  const { server, read } = await connectRaw(t, await serve(t));
+  const socket = server._socket;
+  server.send('a');
+  server.send('b');
+  socket.write('raw');
+  socket.cork();
+  server.send('c');
+  socket.write('corked');
+  server.send('d');
+  // Whoever asks for the socket has what was sent before written.
+  assert.strictEqual(server._socket, socket);
+  socket.uncork();
+  assert.strictEqual(String(await read(21)), '\x81\x01a\x81\x01braw\x81\x01ccorked\x81\x01d'.replace(/\x81/g, '\ufffd'));
+});
+
+test('a method that somebody has put in the way of writing is used', async (t) => {
+  const { server, read } = await connectRaw(t, await serve(t));
+  const socket = server._socket;
+  const seen = [];
+  const { write } = socket;
+  socket.write = function (chunk, ...args) {
+    seen.push(Buffer.from(chunk));
+    return write.call(this, chunk, ...args);
+  };
+  server.send('a');
+  await read(3);
+  assert.deepStrictEqual(seen, [Buffer.from([0x81, 0x01, 0x61])]);
+});
+
+test('what comes and what is sent keeps a timeout of the socket from running out', writes, async (t) => {
+  const { socket, server, read } = await connectRaw(t, await serve(t));
+  let refreshed = 0;
+  const { _unrefTimer } = server._socket;
+  server._socket._unrefTimer = function () {
+    refreshed++;
+    return _unrefTimer.call(this);
+  };
+  socket.write(letter('a'));
+  await once(server, 'message');
+  if (!off) assert.strictEqual(refreshed, 1);
+  server.send('b');
+  await read(3);
+  assert.ok(refreshed >= 1);
+});
