@@ -54,9 +54,9 @@ impl PreparedMessage {
     }
 
     /// The message as a server sends it: one unmasked, uncompressed frame.
-    pub(super) fn plain(&self) -> Bytes {
+    pub(super) fn plain(&self) -> &Bytes {
         let message = &self.shared.message;
-        self.shared.plain.get_or_init(|| encode(message, false, message.as_bytes())).clone()
+        self.shared.plain.get_or_init(|| encode(message, false, message.as_bytes()))
     }
 
     /// True if [`compressed`](Self::compressed) has nothing left to do.

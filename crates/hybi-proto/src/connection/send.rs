@@ -145,7 +145,7 @@ impl Sender {
     fn queue_prepared(&mut self, prepared: &PreparedMessage, slice: usize) -> Result<bool, Error> {
         let max_frame = self.max_frame();
         let message = prepared.message();
-        let encoded = match &mut self.deflate {
+        match &mut self.deflate {
             Some(deflate) if deflate.should_compress(message.len()) => {
                 let Some(frame) = prepared.compressed(deflate, slice)? else { return Ok(false) };
                 if frame.len() > max_frame.saturating_add(MAX_HEADER_LEN) {
@@ -155,11 +155,10 @@ impl Sender {
                     return Ok(true);
                 }
                 deflate.note_sent(message.as_bytes());
-                frame
+                self.outbox.push_frame(&frame);
             }
-            _ => prepared.plain(),
-        };
-        self.outbox.push_encoded(encoded);
+            _ => self.outbox.push_frame(prepared.plain()),
+        }
         Ok(true)
     }
 
@@ -215,7 +214,7 @@ impl Sender {
             Item::Prepared(prepared) => match self.queue_prepared(&prepared, *left) {
                 Ok(true) => {}
                 Ok(false) => return Some(Item::Prepared(prepared)),
-                Err(_) => self.outbox.push_encoded(prepared.plain()),
+                Err(_) => self.outbox.push_frame(prepared.plain()),
             },
         }
         *left = left.saturating_sub(len);

@@ -96,7 +96,15 @@ pub(crate) fn is_owned(name: &HeaderName) -> bool {
 
 /// Appends `Name: value` and the line break.
 pub(crate) fn encode(name: &HeaderName, value: &[u8], out: &mut Vec<u8>) {
-    encode_name(name.as_str(), out);
+    match name {
+        // What every 101 has.
+        name if *name == header::UPGRADE => out.extend_from_slice(b"Upgrade"),
+        name if *name == header::CONNECTION => out.extend_from_slice(b"Connection"),
+        name if *name == header::SEC_WEBSOCKET_ACCEPT => {
+            out.extend_from_slice(b"Sec-WebSocket-Accept");
+        }
+        name => encode_name(name.as_str(), out),
+    }
     out.extend_from_slice(b": ");
     out.extend_from_slice(value);
     out.extend_from_slice(b"\r\n");

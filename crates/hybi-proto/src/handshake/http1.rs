@@ -389,3 +389,19 @@ fn names_http_version(head: &[u8]) -> bool {
 fn first_line(head: &[u8]) -> String {
     shown(head.split(|&b| b == b'\r').next().unwrap_or_default())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn octets_looked_at_together_are_judged_as_each_by_itself(
+            octets in proptest::collection::vec(prop_oneof![8 => b' '..=b'~', 1 => any::<u8>()], 0..64),
+        ) {
+            let naive = octets.iter().take_while(|&&b| is_text(b)).count();
+            prop_assert_eq!(text_length(&octets), naive);
+        }
+    }
+}
