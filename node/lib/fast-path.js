@@ -56,7 +56,7 @@ function readShort(socket, onData, target) {
   if (typeof handle.useUserBuffer !== 'function' || typeof handle.onread !== 'function' || handle[kReader]) return;
 
   if (memory === null) memory = Buffer.allocUnsafeSlow(MEMORY);
-  handle[kReader] = { socket, onData, target, memory, ordinary: handle.onread, read: handle.bytesRead };
+  handle[kReader] = { socket, onData, target, ordinary: handle.onread, read: handle.bytesRead };
   handle.useUserBuffer(memory);
   handle.onread = onRead;
 }

@@ -68,11 +68,11 @@ fn run() -> Result<()> {
         SERVERS.iter().for_each(|server| println!("server  {}", server.name));
         return Ok(());
     }
-    let report = arguments.flag("--report");
+    let (report, builds) = (arguments.flag("--report"), !arguments.flag("--no-build"));
     if report && arguments.is_empty() {
         return document::write();
     }
-    let options = parse(arguments)?;
+    let options = parse(arguments, builds)?;
     let started = Instant::now();
     let servers = if options.build { build(&options)? } else { options.servers.clone() };
     let most = options.cells.iter().map(|cell| cell.workload.connections()).max().unwrap_or(0);
@@ -104,7 +104,7 @@ fn run() -> Result<()> {
     Ok(())
 }
 
-fn parse(mut arguments: Arguments) -> Result<Options> {
+fn parse(mut arguments: Arguments, builds: bool) -> Result<Options> {
     let quick = arguments.flag("--quick");
     let cell_names: Vec<&str> = CELLS.iter().map(|cell| cell.name).collect();
     let server_names: Vec<&str> = SERVERS.iter().map(|server| server.name).collect();
@@ -137,7 +137,7 @@ fn parse(mut arguments: Arguments) -> Result<Options> {
         server_core: arguments.option("--server-core")?.unwrap_or(1),
         load_core: arguments.option("--load-core")?.unwrap_or(0),
         save: arguments.flag("--save"),
-        build: !arguments.flag("--no-build"),
+        build: builds,
     };
     arguments.finish().map_err(|error| format!("{error}\n\n{USAGE}"))?;
     if options.server_core == options.load_core {

@@ -124,8 +124,8 @@ impl Call<'_> {
     pub(crate) fn descriptor(&self, argument: usize) -> Result<Descriptor<'_>, Refused> {
         let number = i32::try_from(self.number(argument)?);
         let number = number.map_err(|_| Refused(c"a descriptor was expected"))?;
-        // SAFETY: not −1, and node/lib/straight.js has asked the socket for it in this very turn of
-        // the loop, in which nobody else closes it.
+        // SAFETY: not −1, and node/lib/fast-path.js has asked the socket for it in this very turn
+        // of the loop, in which nobody else closes it.
         Ok(unsafe { Descriptor::borrow_raw(number) })
     }
 
@@ -462,7 +462,8 @@ unsafe extern "C" fn enter<State, F: Export<State>>(
     let arguments = [null_mut(); MAX_ARGUMENTS];
     let mut call = Call { env, arguments, count: MAX_ARGUMENTS, borrowed: PhantomData };
     let mut state = null_mut();
-    // SAFETY: `arguments` has room for `count` values, which becomes how many were passed; those that were not passed are undefined.
+    // SAFETY: `arguments` has room for `count` values, which becomes how many were passed; those
+    // that were not are undefined.
     let status = unsafe {
         let arguments = call.arguments.as_mut_ptr();
         sys::napi_get_cb_info(env, info, &mut call.count, arguments, null_mut(), &mut state)

@@ -1,8 +1,9 @@
 //! The spans and events of the feature `tracing`; without it, nothing.
 //!
 //! One span per connection, `connection`, at level INFO, and events within it. What a peer can cause at
-//! will is never above INFO; what needs somebody to act is WARN or ERROR. Queries of URLs, headers
-//! and messages are never recorded: they may be secret. All have the target `hybi`.
+//! will is never above INFO, but that it is slow, which is told once per connection; what needs somebody
+//! to act is WARN or ERROR. Queries of URLs, headers and messages are never recorded: they may be
+//! secret. All have the target `hybi`.
 #![cfg_attr(not(feature = "tracing"), allow(unused_variables))]
 
 use crate::close_info::ClosedBy;
