@@ -222,23 +222,27 @@ impl Tls {
         }
     }
 
-    /// The TLS handshake with `host` over `transport`.
+    /// The TLS handshake with `host` over `transport`, and how many octets of `first` went with it.
     pub(super) async fn connect(
         &self,
         transport: Transport,
         host: &str,
-    ) -> Result<(Transport, TlsInfo), Error> {
+        first: &[u8],
+    ) -> Result<(Transport, TlsInfo, usize), Error> {
         let name = self.name(host);
         match self.backend()? {
             #[cfg(feature = "tls")]
             Backend::Rustls(config) => {
-                let stream =
-                    crate::transport::tls::connect(transport, name, config.clone()).await?;
+                let (stream, taken) =
+                    crate::transport::tls::connect(transport, name, config.clone(), first).await?;
                 let info = by_rustls::info(stream.get_ref().1);
-                Ok((Transport::Tls(Box::new(stream.into())), info))
+                Ok((Transport::Tls(Box::new(stream.into())), info, taken))
             }
             #[cfg(feature = "native-tls")]
-            Backend::Native(connector) => by_native::connect(connector, transport, name).await,
+            Backend::Native(connector) => {
+                let (transport, info) = by_native::connect(connector, transport, name).await?;
+                Ok((transport, info, 0))
+            }
         }
     }
 }
