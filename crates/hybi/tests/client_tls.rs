@@ -198,8 +198,10 @@ async fn a_configuration_of_ones_own_is_used_but_never_asks_for_http_2() {
     let mut ws = Client::new().tls(tls.clone()).connect(&url).await.unwrap();
     assert_echoes(&mut ws).await;
 
-    let error = Client::new().tls(tls.roots(Roots::None)).connect(&url).await.unwrap_err();
-    assert!(matches!(error, Error::Usage(_)), "{error:?}");
+    for tls in [tls.clone().roots(Roots::None), tls.on_certificates(|_| {})] {
+        let error = Client::new().tls(tls).connect(&url).await.unwrap_err();
+        assert!(matches!(error, Error::Usage(_)), "{error:?}");
+    }
 }
 
 #[tokio::test]
@@ -325,6 +327,24 @@ async fn a_request_too_large_to_leave_with_the_tls_handshake_arrives_whole() {
     assert_eq!(error.to_string(), "the server closed the connection without an answer");
     let head = server.await.unwrap();
     assert!(head.contains(&format!("X-Large: {large}\r\n")), "{} octets", head.len());
+}
+
+#[tokio::test]
+async fn certificates_are_shown_before_they_are_judged() {
+    let (authority, stranger) = (Authority::new(), Authority::new());
+    let identity = authority.sign(&["localhost"]);
+    let own = CertificateDer::from_pem_slice(identity.certificate.as_bytes()).unwrap().to_vec();
+    for (trusted, accepted) in [(&authority, true), (&stranger, false)] {
+        let port = serve(server_config(&identity, None)).await;
+        let shown = Arc::<Mutex<Vec<Vec<u8>>>>::default();
+        let seen = shown.clone();
+        let tls = trusting(trusted).on_certificates(move |certificates| {
+            seen.lock().unwrap().extend(certificates.iter().map(|it| it.to_vec()));
+        });
+        let result = Client::new().tls(tls).connect(&format!("wss://localhost:{port}/")).await;
+        assert_eq!(result.is_ok(), accepted, "{result:?}");
+        assert_eq!(*shown.lock().unwrap(), [own.clone()]);
+    }
 }
 
 #[test]

@@ -233,14 +233,23 @@ pub(super) async fn handshake(
         let mut input = &octets[..];
         let outcome = match read {
             Ok(0) => Some(handshake.receive_eof()?),
-            Ok(_) => handshake.receive(&mut input)?,
+            Ok(_) => match handshake.receive(&mut input) {
+                Ok(outcome) => outcome,
+                Err(error) => {
+                    let head = handshake.refused().cloned();
+                    return Err(refused(error, head.map(|head| info.into(head))));
+                }
+            },
             // What has arrived of a refusal says more than that the rest did not.
             Err(error) => Some(handshake.receive_eof().map_err(|_| error)?),
         };
         match outcome {
             None => {}
             Some(Outcome::Open { negotiated, response }) => {
-                let extensions = confirm(client, negotiated.extensions.as_deref())?;
+                let extensions = match confirm(client, negotiated.extensions.as_deref()) {
+                    Ok(extensions) => extensions,
+                    Err(error) => return Err(refused(error, Some(info.into(response)))),
+                };
                 let connection =
                     Connection::client(random::masking_key, &extensions, &client.options);
                 let subprotocol = negotiated.subprotocol.as_deref();
@@ -278,12 +287,22 @@ fn failed(target: &Target, what: &'static str, error: io::Error) -> Error {
 }
 
 /// The extensions that the server's answer agrees on.
-fn confirm(client: &Client, answer: Option<&str>) -> Result<Extensions, Error> {
+fn confirm(client: &Client, answer: Option<&str>) -> Result<Extensions, hybi_proto::Error> {
     match (client.options.deflate(Role::Client), answer) {
         (Some(deflate), Some(answer)) => {
             Ok(Extensions::none().with_deflate(deflate.confirm(answer)?))
         }
         _ => Ok(Extensions::none()),
+    }
+}
+
+/// The error for an answer that cannot be accepted, with its head as far as it has one.
+fn refused(error: hybi_proto::Error, head: Option<Response<()>>) -> Error {
+    match (error, head) {
+        (hybi_proto::Error::Handshake(detail), Some(head)) => {
+            Error::Handshake(HandshakeError::with_response(detail, head.map(|()| Bytes::new())))
+        }
+        (error, _) => error.into(),
     }
 }
 
