@@ -139,9 +139,6 @@ impl Codes {
             lengths[..total].get_mut(at..at + times)?.fill(length);
             at += times;
         }
-        if lengths[END_OF_BLOCK] == 0 {
-            return None;
-        }
         self.literals.build(&lengths[..literals], &LITERAL, Gaps::One)?;
         self.distances.build(&lengths[literals..total], &DISTANCE, Gaps::One)
     }

@@ -215,45 +215,69 @@ fn a_match_reaches_to_the_first_octet_of_the_window_and_not_beyond() {
 #[test]
 fn a_code_may_have_one_symbol_alone_but_no_other_gaps() {
     let mut pair = [decompressor(""), decompressor("")];
-    // Dynamic blocks by hand: one literal and the end; no distance at all, and one of a single bit.
-    for distances in [0, 1] {
-        let octets = one_literal(distances);
+    for distance in [0, 1] {
+        let octets = text_a(257, 1, &[Run::Length(distance)]);
         assert_eq!(receive_both(&mut pair, &octets, MAX).as_deref(), Some(&b"a"[..]));
         let mut decoder = Decoder::new();
         assert_eq!(decoder.decode(&octets, [&[], &[]], 1), Some(&b"a"[..]));
     }
-    assert_eq!(receive_both(&mut pair, &one_literal(2), MAX), None);
+    assert_eq!(receive_both(&mut pair, &text_a(257, 1, &[Run::Length(2)]), MAX), None);
 }
 
-/// A dynamic block with the text "a", and one distance code of so many bits.
-fn one_literal(distance: u8) -> Vec<u8> {
+#[test]
+fn codes_for_symbols_that_do_not_exist_are_refused_even_if_they_are_not_used() {
+    let good = [Run::Length(1), Run::Zeros(28), Run::Length(1)];
+    for (literals, distances, lengths, is_good) in [
+        (286, 30, &[&[Run::Zeros(29)], &good[..]].concat(), true),
+        (287, 30, &[&[Run::Zeros(30)], &good[..]].concat(), false),
+        (257, 31, &vec![Run::Length(1), Run::Zeros(30)], false),
+        (257, 12, &vec![Run::Length(1), Run::Zeros(11)], true),
+        // More lengths than there are symbols.
+        (257, 11, &vec![Run::Length(1), Run::Zeros(11)], false),
+    ] {
+        let octets = text_a(literals, distances, lengths);
+        let text = Decoder::new().decode(&octets, [&[], &[]], 1).is_some();
+        assert_eq!(text, is_good, "{literals} {distances}");
+        let mut pair = [decompressor(""), decompressor("")];
+        assert_eq!(receive_both(&mut pair, &octets, MAX).is_some(), is_good);
+    }
+}
+
+/// Lengths of codes in a block.
+#[derive(Clone, Copy)]
+enum Run {
+    /// At most 2.
+    Length(u32),
+    /// 11 to 138 symbols without a code.
+    Zeros(u32),
+}
+
+/// A dynamic block with the text "a"; `lengths` come after those of "a" and of the end of the block.
+fn text_a(literals: u32, distances: u32, lengths: &[Run]) -> Vec<u8> {
     let mut bits: Vec<bool> = Vec::new();
     let mut put = |value: u32, count: u32| bits.extend((0..count).map(|n| value >> n & 1 == 1));
     put(0b100, 3);
-    put(0, 5);
-    put(0, 5);
-    put(14, 4); // 18 code lengths: in their order up to that of 1
-    // 18 gets one bit, 0, 1 and 2 the rest: two, three and three.
-    for place in [16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1] {
-        put([2, 3, 3].get(place).copied().unwrap_or(u32::from(place == 18)), 3);
+    put(literals - 257, 5);
+    put(distances - 1, 5);
+    put(18 - 4, 4);
+    // In this order the lengths of the codes for lengths come: 18 has one bit, 0 two, 1 and 2 three.
+    for symbol in [16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1] {
+        put([2, 3, 3].get(symbol).copied().unwrap_or(u32::from(symbol == 18)), 3);
     }
-    // By length: 18 is 0, then 0 is 10, 1 is 110, 2 is 111; the first bit comes first.
-    let lengths = [(0b01, 2), (0b011, 3), (0b111, 3)];
-    let (eighteen, [_, one, _]) = ((0, 1), lengths);
-    put(eighteen.0, eighteen.1);
-    put(97 - 11, 7);
-    put(one.0, one.1);
-    put(eighteen.0, eighteen.1);
-    put(138 - 11, 7);
-    put(eighteen.0, eighteen.1);
-    put(20 - 11, 7);
-    put(one.0, one.1);
-    let (code, count) = lengths[usize::from(distance)];
-    put(code, count);
-    put(0, 1); // a
-    put(1, 1); // the end of the block
-    put(0, 3);
-    bits.chunks(8)
-        .map(|octet| octet.iter().rev().fold(0, |sum, bit| sum << 1 | u8::from(*bit)))
-        .collect()
+    let before = [Run::Zeros(97), Run::Length(1), Run::Zeros(138), Run::Zeros(20), Run::Length(1)];
+    for run in before.iter().chain(lengths) {
+        match *run {
+            Run::Zeros(count) => {
+                put(0, 1);
+                put(count - 11, 7);
+            }
+            Run::Length(0) => put(0b01, 2),
+            Run::Length(1) => put(0b011, 3),
+            Run::Length(_) => put(0b111, 3),
+        }
+    }
+    // "a", the end of the block, and the header of the empty one.
+    put(0b00010, 5);
+    let octet = |octet: &[bool]| octet.iter().rev().fold(0, |sum, bit| sum << 1 | u8::from(*bit));
+    bits.chunks(8).map(octet).collect()
 }
