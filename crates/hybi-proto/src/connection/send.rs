@@ -407,8 +407,8 @@ impl Sender {
     /// Fails the connection (RFC 6455 §7.1.7): queues the Close frame that belongs to `error`, and
     /// nothing after it.
     pub fn fail(&mut self, error: &Error) {
-        if let Some(code) = error.close_code() {
-            self.queue_close(Some((code, fit(error.detail().text()))));
+        if let Some(CloseFrame { code, reason }) = error.close_frame() {
+            self.queue_close(Some((code, &reason)));
         }
         self.end();
     }
@@ -557,13 +557,4 @@ fn parts(message: Message) -> (Opcode, Bytes) {
 
 fn saturating_u32(bytes: usize) -> u32 {
     u32::try_from(bytes).unwrap_or(u32::MAX)
-}
-
-/// As much of `text` as fits into a Close frame.
-fn fit(text: &str) -> &str {
-    let mut end = text.len().min(CloseFrame::MAX_REASON);
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    &text[..end]
 }
