@@ -118,6 +118,7 @@ impl Sender {
     ///
     /// # Errors
     /// As [`send`](Self::send).
+    #[inline]
     pub fn send_prepared(&mut self, prepared: &PreparedMessage) -> Result<(), Error> {
         let whole = prepared.message().len() <= self.max_frame();
         if self.masking.is_some() || !whole {
@@ -128,12 +129,14 @@ impl Sender {
         self.check_open()?;
         self.check_whole()?;
         self.messages = self.messages.wrapping_add(1);
+        let Some(deflate) = &self.deflate else {
+            self.outbox.push_frame(prepared.plain());
+            return Ok(());
+        };
         let len = prepared.message().len();
-        let large = self.deflate.as_ref().is_some_and(|deflate| {
-            len > deflate.slice()
-                && deflate.should_compress(len)
-                && !prepared.is_compressed(deflate)
-        });
+        let large = len > deflate.slice()
+            && deflate.should_compress(len)
+            && !prepared.is_compressed(deflate);
         if large || self.has_waiting() {
             self.wait(Item::Prepared(prepared.clone()));
             return Ok(());
