@@ -73,7 +73,9 @@ enum State {
         body: BodyReader,
     },
     /// An outcome or an error has been returned.
-    Ended,
+    Ended {
+        refused: Option<Response<()>>,
+    },
 }
 
 impl ClientHandshake {
@@ -109,10 +111,18 @@ impl ClientHandshake {
     /// limits allow. The TCP connection is then of no more use.
     pub fn receive(&mut self, input: &mut &[u8]) -> Result<Option<Outcome>, Error> {
         let outcome = self.advance(input);
-        if !matches!(outcome, Ok(None)) {
-            self.state = State::Ended;
+        if !matches!(outcome, Ok(None)) && !matches!(self.state, State::Ended { .. }) {
+            self.state = State::Ended { refused: None };
         }
         outcome
+    }
+
+    /// The 101 that [`receive`](Self::receive) has returned an error for, for its headers.
+    pub fn refused(&self) -> Option<&Response<()>> {
+        match &self.state {
+            State::Ended { refused } => refused.as_ref(),
+            State::Head { .. } | State::Body { .. } => None,
+        }
     }
 
     /// Takes the end of the input, which ends a body without length.
@@ -122,7 +132,7 @@ impl ClientHandshake {
     /// # Errors
     /// [`Error::Handshake`] if the head has not arrived.
     pub fn receive_eof(&mut self) -> Result<Outcome, Error> {
-        match std::mem::replace(&mut self.state, State::Ended) {
+        match std::mem::replace(&mut self.state, State::Ended { refused: None }) {
             State::Head { reader, .. } => Err(Error::handshake(
                 ErrorCode::InvalidHandshake,
                 match reader.buffered() {
@@ -135,7 +145,7 @@ impl ClientHandshake {
             State::Body { response, body } => {
                 Ok(Outcome::Rejected(response.map(|()| body.into_bytes())))
             }
-            State::Ended => Err(ended()),
+            State::Ended { .. } => Err(ended()),
         }
     }
 
@@ -149,8 +159,13 @@ impl ClientHandshake {
             };
             let status = response.status();
             if status == StatusCode::SWITCHING_PROTOCOLS {
-                let negotiated = self.judge(&response)?;
-                return Ok(Some(Outcome::Open { negotiated, response }));
+                return match self.judge(&response) {
+                    Ok(negotiated) => Ok(Some(Outcome::Open { negotiated, response })),
+                    Err(error) => {
+                        self.state = State::Ended { refused: Some(response) };
+                        Err(error)
+                    }
+                };
             }
             if status.is_informational() {
                 *interim += 1;
@@ -174,7 +189,7 @@ impl ClientHandshake {
                 body.receive(input);
                 if body.is_done() { self.receive_eof().map(Some) } else { Ok(None) }
             }
-            State::Head { .. } | State::Ended => Err(ended()),
+            State::Head { .. } | State::Ended { .. } => Err(ended()),
         }
     }
 

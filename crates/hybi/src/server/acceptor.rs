@@ -330,7 +330,7 @@ impl Acceptor {
     pub(super) fn open(&self, open: Opened, transport: Transport) -> (WebSocket, Request) {
         let Opened { request, subprotocol, extensions, early } = open;
         let connection = Connection::server(&extensions, &self.options);
-        let (peer, path) = (request.peer_addr(), request.path());
+        let (peer, path) = (|| request.peer_addr(), request.path());
         let span = trace::Span::new("server", peer, &path, subprotocol.as_deref(), &extensions);
         let meter = Meter::new(self.stats.as_ref(), span);
         let shared =
