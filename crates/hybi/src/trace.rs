@@ -95,7 +95,8 @@ impl Span {
             ClosedBy::Peer => "peer",
             ClosedBy::Nobody => "nobody",
         };
-        // The reason is the peer's: quoted, so that it forges no line of a log.
+        // The reason may be the peer's, or name what it sent: quoted, so that it forges no line of a
+        // log.
         event!(DEBUG, code, ?reason, by, "closed");
     }
 

@@ -27,27 +27,46 @@ const COPY_UNTIL: usize = 4 * 1024;
 /// A buffer that has grown beyond this is not kept for the next connection.
 const KEEP_CAPACITY: usize = 128 * 1024;
 
-/// Buffers kept per thread.
-const KEEP_BUFFERS: usize = 8;
+/// What the buffers that are kept per thread may hold together: enough for a thousand connections
+/// that gather the same few small messages, which is dear if each takes and frees memory for it.
+const KEEP_OCTETS: usize = 1024 * 1024;
+
+/// What a new buffer holds.
+const BUFFER: usize = 512;
+
+/// Buffers that nobody needs now.
+struct Spare {
+    buffers: Vec<Vec<u8>>,
+    /// The sum of their capacities.
+    octets: usize,
+}
 
 thread_local! {
-    static SPARE: RefCell<Vec<Vec<u8>>> = const { RefCell::new(Vec::new()) };
+    static SPARE: RefCell<Spare> = const { RefCell::new(Spare { buffers: Vec::new(), octets: 0 }) };
 }
 
 fn spare_buffer() -> Vec<u8> {
-    SPARE.with_borrow_mut(Vec::pop).unwrap_or_default()
+    SPARE.with_borrow_mut(|spare| match spare.buffers.pop() {
+        Some(buffer) => {
+            spare.octets -= buffer.capacity();
+            buffer
+        }
+        None => Vec::with_capacity(BUFFER),
+    })
 }
 
 fn give_back(mut buffer: Vec<u8>) {
-    if buffer.capacity() == 0 || buffer.capacity() > KEEP_CAPACITY {
+    let capacity = buffer.capacity();
+    if capacity == 0 || capacity > KEEP_CAPACITY {
         return;
     }
     buffer.clear();
     // A thread that is ending has no spare buffers any more: the buffer is simply dropped then.
     let _ = SPARE.try_with(|spare| {
         let mut spare = spare.borrow_mut();
-        if spare.len() < KEEP_BUFFERS {
-            spare.push(buffer);
+        if spare.octets + capacity <= KEEP_OCTETS {
+            spare.octets += capacity;
+            spare.buffers.push(buffer);
         }
     });
 }
@@ -61,17 +80,31 @@ pub(super) struct Outbox {
 }
 
 /// Payloads queued by reference, and frames queued before them.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Queue {
-    octets: VecDeque<Bytes>,
+    /// By itself, because mostly it is the only one: a message for many.
+    first: Bytes,
+    more: VecDeque<Bytes>,
     /// The sum of their lengths.
     len: usize,
 }
 
 impl Queue {
-    fn push(&mut self, octets: Bytes) {
-        self.len += octets.len();
-        self.octets.push_back(octets);
+    fn push(queue: &mut Option<Box<Queue>>, octets: Bytes) {
+        let Some(queue) = queue else {
+            let len = octets.len();
+            *queue = Some(Box::new(Queue { first: octets, more: VecDeque::new(), len }));
+            return;
+        };
+        if queue.more.capacity() == 0 {
+            queue.more.reserve(8);
+        }
+        queue.len += octets.len();
+        queue.more.push_back(octets);
+    }
+
+    fn iter(&self) -> impl Iterator<Item = &[u8]> {
+        std::iter::once(&self.first).chain(&self.more).map(|octets| &octets[..])
     }
 }
 
@@ -135,13 +168,13 @@ impl Outbox {
     }
 
     /// Queues octets that are whole frames, or the rest of one, by reference.
+    #[inline]
     pub(super) fn push_encoded(&mut self, octets: Bytes) {
-        let queue = self.queue.get_or_insert_default();
         if !self.tail.is_empty() {
-            queue.push(Bytes::copy_from_slice(&self.tail));
+            Queue::push(&mut self.queue, Bytes::copy_from_slice(&self.tail));
             self.tail.clear();
         }
-        queue.push(octets);
+        Queue::push(&mut self.queue, octets);
     }
 
     #[inline(always)]
@@ -165,7 +198,7 @@ impl Outbox {
     /// Hands out all that is queued.
     pub(super) fn take(&mut self) -> Outgoing {
         let remaining = self.len();
-        let queue = self.queue.take().map(|queue| queue.octets);
+        let queue = self.queue.take();
         Outgoing { queue, tail: std::mem::take(&mut self.tail), written: 0, remaining }
     }
 
@@ -187,7 +220,7 @@ impl Drop for Outbox {
 /// [`Sender::written`](super::Sender::written).
 #[derive(Debug, Default)]
 pub struct Outgoing {
-    queue: Option<VecDeque<Bytes>>,
+    queue: Option<Box<Queue>>,
     tail: Vec<u8>,
     /// Octets of `tail` that are written.
     written: usize,
@@ -197,7 +230,7 @@ pub struct Outgoing {
 impl Outgoing {
     /// The slices still to be written, for a vectored write; returns how many were filled in.
     pub fn io_slices<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
-        let queue = self.queue.iter().flat_map(|queue| queue.iter().map(|octets| &octets[..]));
+        let queue = self.queue.iter().flat_map(|queue| queue.iter());
         let tail = std::iter::once(&self.tail[self.written..]);
         let mut filled = 0;
         for (slot, octets) in slices.iter_mut().zip(queue.chain(tail).filter(|o| !o.is_empty())) {
@@ -212,6 +245,7 @@ impl Outgoing {
     pub fn contiguous(&self) -> Option<&[u8]> {
         match &self.queue {
             None => Some(&self.tail[self.written..]),
+            Some(queue) if queue.more.is_empty() && self.tail.is_empty() => Some(&queue.first),
             Some(_) => None,
         }
     }
@@ -224,8 +258,8 @@ impl Buf for Outgoing {
     }
 
     fn chunk(&self) -> &[u8] {
-        match self.queue.as_ref().and_then(|queue| queue.front()) {
-            Some(octets) => octets,
+        match &self.queue {
+            Some(queue) => &queue.first,
             None => &self.tail[self.written..],
         }
     }
@@ -234,16 +268,15 @@ impl Buf for Outgoing {
         assert!(octets <= self.remaining, "cannot advance past what is to be written");
         self.remaining -= octets;
         while let Some(queue) = &mut self.queue {
-            let Some(front) = queue.front_mut() else {
-                self.queue = None;
-                break;
-            };
-            if octets < front.len() {
-                front.advance(octets);
+            if octets < queue.first.len() {
+                queue.first.advance(octets);
                 return;
             }
-            octets -= front.len();
-            queue.pop_front();
+            octets -= queue.first.len();
+            match queue.more.pop_front() {
+                Some(next) => queue.first = next,
+                None => self.queue = None,
+            }
         }
         self.written += octets;
     }
@@ -338,6 +371,29 @@ mod tests {
         let mut slices = [IoSlice::new(&[]); 4];
         assert_eq!(outgoing.io_slices(&mut slices), 2);
         assert_eq!((slices[0].len(), slices[1].as_ptr()), (4 * 1024, frame.as_ptr()));
+    }
+
+    #[test]
+    fn spare_buffers_are_kept_for_many_and_not_without_bound() {
+        let hold = |count: usize, len: usize| {
+            let hold = |_| {
+                let mut outbox = Outbox::default();
+                outbox.push(&header(len), &vec![0; len]);
+                outbox
+            };
+            (0..count).map(hold).collect::<Vec<_>>()
+        };
+        let spare = || SPARE.with_borrow(|spare| (spare.buffers.len(), spare.octets));
+        drop(hold(1000, 10));
+        assert_eq!(spare(), (1000, 1000 * BUFFER));
+        // They are taken again, ...
+        let held = hold(999, 10);
+        assert_eq!(spare(), (1, BUFFER));
+        drop(held);
+        // ... and what has grown in them counts.
+        drop(hold(1000, 100_000));
+        let (buffers, octets) = spare();
+        assert!(octets <= KEEP_OCTETS && buffers < 1000, "{buffers} {octets}");
     }
 
     #[test]

@@ -204,7 +204,7 @@ impl ClientHandshake {
         }
         // §4.1 2.
         match once(headers, header::UPGRADE) {
-            Once::Value(value) if value.as_bytes().eq_ignore_ascii_case(b"websocket") => {}
+            Once::Value(value) if value.eq_ignore_ascii_case(b"websocket") => {}
             other => return Err(wrong(ErrorCode::InvalidUpgradeHeader, "Upgrade", &other)),
         }
         // §4.1 3.
@@ -220,7 +220,7 @@ impl ClientHandshake {
         }
         // §4.1 4.
         match once(headers, header::SEC_WEBSOCKET_ACCEPT) {
-            Once::Value(value) if value.as_bytes() == self.key.accept().as_bytes() => {}
+            Once::Value(value) if value == self.key.accept().as_bytes() => {}
             other => {
                 return Err(wrong(ErrorCode::InvalidAcceptHeader, "Sec-WebSocket-Accept", &other));
             }
@@ -268,12 +268,11 @@ impl ClientHandshake {
         match once(response.headers(), header::LOCATION) {
             Once::Missing => Ok(None),
             Once::Repeated => invalid("the server redirects to several locations".to_owned()),
-            Once::Value(value) => match std::str::from_utf8(value.as_bytes()) {
+            Once::Value(value) => match std::str::from_utf8(value) {
                 Ok(location) => Ok(Some(location.to_owned())),
-                Err(_) => invalid(format!(
-                    "the server redirects to {}, which is not UTF-8",
-                    shown(value.as_bytes())
-                )),
+                Err(_) => {
+                    invalid(format!("the server redirects to {}, which is not UTF-8", shown(value)))
+                }
             },
         }
     }
@@ -387,7 +386,7 @@ fn wrong(code: ErrorCode, name: &str, found: &Once<'_>) -> Error {
             Once::Missing => format!("the server's 101 has no {name} header"),
             Once::Repeated => format!("the server's 101 has several {name} headers"),
             Once::Value(value) => {
-                let value = shown(value.as_bytes());
+                let value = shown(value);
                 match code {
                     ErrorCode::InvalidAcceptHeader => {
                         format!("the server's {name} header {value} does not answer our key")
