@@ -186,6 +186,22 @@ fn binary_sends_any_octets_and_writes_them_as_they_are() {
 }
 
 #[test]
+fn binary_is_also_what_exec_sends() {
+    let kind = |mut ws: WebSocket, _: Request| async move {
+        while let Some(message) = ws.recv().await? {
+            ws.send(if message.is_binary() { "binary" } else { "text" }).await?;
+        }
+        Ok(())
+    };
+    with_server(kind, |url| {
+        let ended = connect_without_input(&["--exec", "one", url]);
+        assert_eq!((ended.stdout.as_str(), ended.status), ("text\n", Some(0)));
+        let ended = connect_without_input(&["--binary", "--exec", "one", url]);
+        assert_eq!((ended.stdout.as_str(), ended.status), ("binary\n", Some(0)));
+    });
+}
+
+#[test]
 fn headers_subprotocol_and_origin_are_sent_and_verbose_shows_the_handshake() {
     let tell = |ws: WebSocket, request: Request| async move {
         let headers = ["x-one", "origin", "sec-websocket-protocol"];
@@ -291,6 +307,22 @@ fn pings_are_answered_and_shown_if_wanted() {
         let line = client.wait_for(", after ");
         assert!(line.starts_with("hybi: < pong, 4 bytes: 00 00 00 "), "{line}");
     }
+}
+
+#[test]
+fn pings_of_the_server_are_shown_if_wanted() {
+    let ping = |mut ws: WebSocket, _: Request| async move {
+        ws.ping(&b"\x01\x02"[..]).await?;
+        ws.recv().await.map(drop)
+    };
+    with_server(ping, |url| {
+        for (args, shown) in [(&["--show-control"][..], true), (&[], false)] {
+            let ended =
+                connect(&[&["--exec", "hello", "--wait", "forever", url], args].concat(), b"");
+            let line = "hybi: < ping, 2 bytes: 01 02\n";
+            assert_eq!(ended.stderr.contains(line), shown, "{}", ended.stderr);
+        }
+    });
 }
 
 #[test]

@@ -178,6 +178,11 @@ async fn connect_as_the_environment_says() {
         }
         Err(error) => println!("failed: {error}"),
     }
+    // Whatever the environment says.
+    match client.no_proxy().connect(&url).await {
+        Ok(_) => println!("reached without a proxy"),
+        Err(error) => println!("failed without a proxy: {error}"),
+    }
 }
 
 /// What connecting comes to in such an environment.
@@ -208,6 +213,7 @@ async fn the_environment_names_the_proxy_and_its_exceptions() {
     let proxied = [("HTTP_PROXY", nowhere.clone())];
     let said = connect_in(&proxied, &url).await;
     assert!(said.contains("failed: the proxy on the way to 0.0.0.0:"), "{said}");
+    assert!(said.contains("reached without a proxy"), "{said}");
     let said = connect_in(&proxied, &format!("ws://127.0.0.1:{port}/")).await;
     assert!(said.contains("connected"), "loopback: {said}");
     let excepted = [("HTTP_PROXY", nowhere.clone()), ("NO_PROXY", "0.0.0.0/8".to_owned())];

@@ -340,6 +340,26 @@ async fn a_request_too_large_to_leave_with_the_tls_handshake_arrives_whole() {
 }
 
 #[tokio::test]
+async fn a_refusal_over_tls_tells_what_tls_agreed_on_too() {
+    let authority = Authority::new();
+    let config = Arc::new(server_config(&authority.sign(&["localhost"]), None));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    tokio::spawn(async move {
+        let (stream, _) = listener.accept().await.unwrap();
+        let mut stream = TlsAcceptor::from(config).accept(stream).await.unwrap();
+        common::scripted::read_head(&mut stream).await;
+        stream.write_all(b"HTTP/1.1 403 Forbidden\r\n\r\n").await.unwrap();
+        stream.shutdown().await.unwrap();
+    });
+    let client = Client::new().tls(trusting(&authority));
+    let error = client.connect(&format!("wss://localhost:{port}/")).await.unwrap_err();
+    let response = error.response().unwrap();
+    assert_eq!(response.status(), 403);
+    assert_eq!(response.extensions().get::<TlsInfo>().unwrap().certificates.len(), 1);
+}
+
+#[tokio::test]
 async fn certificates_are_shown_before_they_are_judged() {
     let (authority, stranger) = (Authority::new(), Authority::new());
     let identity = authority.sign(&["localhost"]);
