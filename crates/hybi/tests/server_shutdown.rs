@@ -29,7 +29,8 @@ where
 }
 
 async fn expect_close(ws: &mut WebSocket, code: u16) {
-    let Some(Event::Close(Some(frame))) = ws.next_event().await.unwrap() else {
+    let event = tokio::time::timeout(LONG, ws.next_event()).await.expect("a Close frame");
+    let Some(Event::Close(Some(frame))) = event.unwrap() else {
         panic!("a Close frame with a code");
     };
     assert_eq!(frame.code, code);
