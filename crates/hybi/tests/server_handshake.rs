@@ -101,6 +101,20 @@ async fn every_refusal_states_its_reason_in_the_body_and_harms_nobody_else() {
     assert!(errors.iter().any(|(error, _)| error.contains("no WebSocket here")));
 }
 
+#[tokio::test(start_paused = true)]
+async fn who_is_refused_sees_the_end_at_once_and_may_still_be_sending() {
+    let (ours, mut theirs) = tokio::io::duplex(64 * 1024);
+    tokio::spawn(async move { Acceptor::new().path("/chat").accept(ours).await.map(drop) });
+    let begin = tokio::time::Instant::now();
+    theirs.write_all(b"POST / HTTP/1.1\r\nHost: test\r\n\r\n").await.unwrap();
+    let mut answer = String::new();
+    theirs.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 405 "), "{answer}");
+    assert_eq!(begin.elapsed(), Duration::ZERO);
+    // What comes after the answer is read and dropped: a reset could overtake the answer.
+    theirs.write_all(&[0; 200_000]).await.unwrap();
+}
+
 #[tokio::test]
 async fn pages_from_elsewhere_are_refused_with_403_and_programs_are_not() {
     let address = serve(|server| server.origins(Origins::same_origin())).await;

@@ -133,6 +133,22 @@ async fn a_handler_that_does_something_else_is_aborted_at_the_deadline() {
 }
 
 #[tokio::test]
+async fn the_error_of_a_handler_is_told_and_its_client_gets_1011() {
+    let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
+    let server = Server::bind("127.0.0.1:0").await.unwrap().on_error(move |error, peer| {
+        tell.send((error.to_string(), peer.unwrap().ip().to_string())).unwrap();
+    });
+    let url = format!("ws://{}", server.local_addr().unwrap());
+    tokio::spawn(server.serve(|_ws| async { Err(Error::application("out of ideas")) }));
+    let mut ws = hybi::connect(&url).await.unwrap();
+    expect_close(&mut ws, 1011).await;
+    let (error, peer) =
+        tokio::time::timeout(LONG, told.recv()).await.expect("the error is told").unwrap();
+    assert!(error.contains("out of ideas"), "{error}");
+    assert_eq!(peer, "127.0.0.1");
+}
+
+#[tokio::test]
 async fn a_client_that_is_still_in_its_handshake_does_not_hold_the_server_up() {
     let (url, signal, serving) =
         server(Shutdown::new().deadline(LONG), |_ws| async { Ok(()) }).await;
