@@ -7,9 +7,12 @@
 mod canned;
 
 use std::cell::RefCell;
+use std::future::poll_fn;
 use std::io::{self, ErrorKind};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
 
-use tokio::io::AsyncWriteExt as _;
+use tokio::io::{AsyncRead as _, AsyncWriteExt as _, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 
 const BUFFER: usize = 64 << 10;
@@ -36,39 +39,45 @@ fn main() -> io::Result<()> {
 async fn serve(mut stream: TcpStream) -> io::Result<()> {
     let mut upgraded = false;
     let mut place = Place::default();
-    loop {
-        stream.readable().await?;
-        let mut unsent = Vec::new();
-        let end = BUFFERS.with_borrow_mut(|(input, output)| {
-            let before = place.begin(input);
-            let read = match stream.try_read(&mut input[before..]) {
-                Ok(0) => return Ok(true),
-                Ok(read) => read,
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(false),
-                Err(error) => return Err(error),
-            };
-            output.clear();
-            if upgraded {
-                place.echo(&input[..before + read], output);
-            } else {
-                // The load generator writes its head whole and waits for the answer.
-                upgraded = input[..read].ends_with(canned::END_OF_HEAD);
-                output.extend_from_slice(canned::RESPONSE);
-            }
-            let written = match stream.try_write(output) {
-                Ok(written) => written,
-                Err(error) if error.kind() == ErrorKind::WouldBlock => 0,
-                Err(error) => return Err(error),
-            };
-            // Allocates only for a peer that does not read fast enough.
-            unsent.extend_from_slice(&output[written..]);
-            Ok(false)
-        })?;
-        if end {
-            return Ok(());
-        }
+    while let Some(unsent) =
+        poll_fn(|cx| poll_turn(&mut stream, cx, &mut upgraded, &mut place)).await?
+    {
         stream.write_all(&unsent).await?;
     }
+    Ok(())
+}
+
+/// One read and its write; returns what the socket did not take, or `None` at the end.
+fn poll_turn(
+    stream: &mut TcpStream,
+    cx: &mut Context<'_>,
+    upgraded: &mut bool,
+    place: &mut Place,
+) -> Poll<io::Result<Option<Vec<u8>>>> {
+    BUFFERS.with_borrow_mut(|(input, output)| {
+        let before = place.begin(input);
+        let mut read = ReadBuf::new(input);
+        read.advance(before);
+        ready!(Pin::new(&mut *stream).poll_read(cx, &mut read))?;
+        if read.filled().len() == before {
+            return Poll::Ready(Ok(None));
+        }
+        output.clear();
+        if *upgraded {
+            place.echo(read.filled(), output);
+        } else {
+            // The load generator writes its head whole and waits for the answer.
+            *upgraded = read.filled().ends_with(canned::END_OF_HEAD);
+            output.extend_from_slice(canned::RESPONSE);
+        }
+        let written = match stream.try_write(output) {
+            Ok(written) => written,
+            Err(error) if error.kind() == ErrorKind::WouldBlock => 0,
+            Err(error) => return Poll::Ready(Err(error)),
+        };
+        // Allocates only for a peer that does not read fast enough.
+        Poll::Ready(Ok(Some(output[written..].to_vec())))
+    })
 }
 
 /// Where in a frame the last read ended.
