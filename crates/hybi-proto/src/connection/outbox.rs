@@ -13,9 +13,6 @@ use std::io::IoSlice;
 /// Payloads from this size on are not copied but queued by reference (unmasked ones only).
 const SHARE_FROM: usize = 8 * 1024;
 
-/// Payloads below this size are copied without a call.
-const INLINE_BELOW: usize = 128;
-
 /// Frames of prepared messages below this size are copied ... (Larger ones cost more so: one batch
 /// gathers for a thousand connections at once, which is more buffers than are kept.)
 const COPY_BELOW: usize = 256;
@@ -30,8 +27,12 @@ const KEEP_CAPACITY: usize = 128 * 1024;
 /// Buffers kept per thread.
 const KEEP_BUFFERS: usize = 8;
 
+/// A queue that has grown beyond so many payloads is not kept.
+const KEEP_PAYLOADS: usize = 64;
+
 thread_local! {
     static SPARE: RefCell<Vec<Vec<u8>>> = const { RefCell::new(Vec::new()) };
+    static SPARE_QUEUES: RefCell<Vec<Box<Queue>>> = const { RefCell::new(Vec::new()) };
 }
 
 fn spare_buffer() -> Vec<u8> {
@@ -52,47 +53,65 @@ fn give_back(mut buffer: Vec<u8>) {
     });
 }
 
+#[inline(never)]
+fn spare_queue() -> Box<Queue> {
+    SPARE_QUEUES.with_borrow_mut(Vec::pop).unwrap_or_default()
+}
+
+#[inline(never)]
+fn give_queue_back(mut queue: Box<Queue>) {
+    if queue.payloads.capacity() > KEEP_PAYLOADS {
+        return;
+    }
+    queue.payloads.clear();
+    queue.len = 0;
+    let _ = SPARE_QUEUES.try_with(|spare| {
+        let mut spare = spare.borrow_mut();
+        if spare.len() < KEEP_BUFFERS {
+            spare.push(queue);
+        }
+    });
+}
+
 /// Frames that have been accepted and not yet handed out for writing.
 #[derive(Debug, Default)]
 pub(super) struct Outbox {
-    /// What comes before `tail`; boxed, because few connections need it.
+    /// Boxed, because few connections need it.
     queue: Option<Box<Queue>>,
-    tail: Vec<u8>,
+    /// All that is not queued by reference.
+    small: Vec<u8>,
 }
 
-/// Payloads queued by reference, and frames queued before them.
+/// Payloads queued by reference.
 #[derive(Debug, Default)]
 struct Queue {
-    octets: VecDeque<Bytes>,
+    /// Each with the octets of `small` that come before it.
+    payloads: VecDeque<(usize, Bytes)>,
     /// The sum of their lengths.
     len: usize,
-}
-
-impl Queue {
-    fn push(&mut self, octets: Bytes) {
-        self.len += octets.len();
-        self.octets.push_back(octets);
-    }
 }
 
 impl Outbox {
     /// The octets queued.
     #[inline]
     pub(super) fn len(&self) -> usize {
-        self.tail.len() + self.queue.as_ref().map_or(0, |queue| queue.len)
+        self.small.len() + self.queue.as_ref().map_or(0, |queue| queue.len)
     }
 
     /// Queues a frame; masks its payload if the header has a key.
     #[inline(always)]
     pub(super) fn push(&mut self, header: &FrameHeader, payload: &[u8]) {
-        self.push_header(header, payload.len());
+        if self.small.capacity() == 0 {
+            self.small = spare_buffer();
+        }
+        if let Some((head, len)) = header.encode_short() {
+            hybi_bytes::append_framed(&mut self.small, head, len, payload);
+            return;
+        }
+        self.push_long_header(header, payload.len());
         match header.mask {
-            // A short payload is copied here, masked with nothing: the call of memcpy costs more.
-            None if payload.len() < INLINE_BELOW => {
-                hybi_bytes::mask_append(&mut self.tail, payload, [0; 4], 0);
-            }
-            None => self.tail.extend_from_slice(payload),
-            Some(key) => hybi_bytes::mask_append(&mut self.tail, payload, key, 0),
+            None => self.small.extend_from_slice(payload),
+            Some(key) => hybi_bytes::mask_append(&mut self.small, payload, key, 0),
         }
     }
 
@@ -118,7 +137,7 @@ impl Outbox {
                 Err(shared) => return self.push(header, &shared),
             },
         };
-        self.push_header(header, 0);
+        self.push(header, &[]);
         self.push_encoded(payload);
     }
 
@@ -128,45 +147,32 @@ impl Outbox {
         if frame.len() >= COPY_BELOW || self.len() >= COPY_UNTIL {
             return self.push_encoded(frame.clone());
         }
-        if self.tail.capacity() == 0 {
-            self.tail = spare_buffer();
+        if self.small.capacity() == 0 {
+            self.small = spare_buffer();
         }
-        self.tail.extend_from_slice(frame);
+        self.small.extend_from_slice(frame);
     }
 
     /// Queues octets that are whole frames, or the rest of one, by reference.
     pub(super) fn push_encoded(&mut self, octets: Bytes) {
-        let queue = self.queue.get_or_insert_default();
-        if !self.tail.is_empty() {
-            queue.push(Bytes::copy_from_slice(&self.tail));
-            self.tail.clear();
-        }
-        queue.push(octets);
+        let queue = self.queue.get_or_insert_with(spare_queue);
+        queue.len += octets.len();
+        queue.payloads.push_back((self.small.len(), octets));
     }
 
     #[inline(always)]
-    fn push_header(&mut self, header: &FrameHeader, payload_here: usize) {
-        if self.tail.capacity() == 0 {
-            self.tail = spare_buffer();
-        }
-        self.tail.reserve(MAX_HEADER_LEN + payload_here);
-        // A copy of a known length is one move; of an unknown one, a call.
-        match header.encode_short() {
-            Some(([first, second, ..], false)) => self.tail.extend_from_slice(&[first, second]),
-            Some((octets, true)) => self.tail.extend_from_slice(&octets),
-            None => {
-                let mut octets = [0; MAX_HEADER_LEN];
-                let len = header.encode(&mut octets);
-                self.tail.extend_from_slice(&octets[..len]);
-            }
-        }
+    fn push_long_header(&mut self, header: &FrameHeader, payload_here: usize) {
+        self.small.reserve(MAX_HEADER_LEN + payload_here);
+        let mut octets = [0; MAX_HEADER_LEN];
+        let len = header.encode(&mut octets);
+        self.small.extend_from_slice(&octets[..len]);
     }
 
     /// Hands out all that is queued.
     pub(super) fn take(&mut self) -> Outgoing {
         let remaining = self.len();
-        let queue = self.queue.take().map(|queue| queue.octets);
-        Outgoing { queue, tail: std::mem::take(&mut self.tail), written: 0, remaining }
+        let small = std::mem::take(&mut self.small);
+        Outgoing { queue: self.queue.take(), small, written: 0, remaining }
     }
 
     /// Drops all that is queued.
@@ -177,7 +183,7 @@ impl Outbox {
 
 impl Drop for Outbox {
     fn drop(&mut self) {
-        give_back(std::mem::take(&mut self.tail));
+        give_back(std::mem::take(&mut self.small));
     }
 }
 
@@ -187,9 +193,9 @@ impl Drop for Outbox {
 /// [`Sender::written`](super::Sender::written).
 #[derive(Debug, Default)]
 pub struct Outgoing {
-    queue: Option<VecDeque<Bytes>>,
-    tail: Vec<u8>,
-    /// Octets of `tail` that are written.
+    queue: Option<Box<Queue>>,
+    small: Vec<u8>,
+    /// Octets of `small` that are written.
     written: usize,
     remaining: usize,
 }
@@ -197,21 +203,38 @@ pub struct Outgoing {
 impl Outgoing {
     /// The slices still to be written, for a vectored write; returns how many were filled in.
     pub fn io_slices<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
-        let queue = self.queue.iter().flat_map(|queue| queue.iter().map(|octets| &octets[..]));
-        let tail = std::iter::once(&self.tail[self.written..]);
         let mut filled = 0;
-        for (slot, octets) in slices.iter_mut().zip(queue.chain(tail).filter(|o| !o.is_empty())) {
-            *slot = IoSlice::new(octets);
+        let mut from = self.written;
+        for (before, payload) in self.queue.iter().flat_map(|queue| &queue.payloads) {
+            for octets in [&self.small[from..*before], payload] {
+                if filled == slices.len() {
+                    return filled;
+                }
+                if !octets.is_empty() {
+                    slices[filled] = IoSlice::new(octets);
+                    filled += 1;
+                }
+            }
+            from = *before;
+        }
+        if filled < slices.len() && from < self.small.len() {
+            slices[filled] = IoSlice::new(&self.small[from..]);
             filled += 1;
         }
         filled
+    }
+
+    /// The most slices that [`io_slices`](Self::io_slices) can fill in.
+    #[inline]
+    pub fn max_io_slices(&self) -> usize {
+        1 + self.queue.as_ref().map_or(0, |queue| 2 * queue.payloads.len())
     }
 
     /// The octets still to be written if they lie in one piece.
     #[inline]
     pub fn contiguous(&self) -> Option<&[u8]> {
         match &self.queue {
-            None => Some(&self.tail[self.written..]),
+            None => Some(&self.small[self.written..]),
             Some(_) => None,
         }
     }
@@ -224,26 +247,23 @@ impl Buf for Outgoing {
     }
 
     fn chunk(&self) -> &[u8] {
-        match self.queue.as_ref().and_then(|queue| queue.front()) {
-            Some(octets) => octets,
-            None => &self.tail[self.written..],
+        match self.queue.as_ref().and_then(|queue| queue.payloads.front()) {
+            Some((before, payload)) if *before == self.written => payload,
+            Some((before, _)) => &self.small[self.written..*before],
+            None => &self.small[self.written..],
         }
     }
 
+    #[inline]
     fn advance(&mut self, mut octets: usize) {
         assert!(octets <= self.remaining, "cannot advance past what is to be written");
         self.remaining -= octets;
-        while let Some(queue) = &mut self.queue {
-            let Some(front) = queue.front_mut() else {
-                self.queue = None;
-                break;
-            };
-            if octets < front.len() {
-                front.advance(octets);
-                return;
+        if let Some(mut queue) = self.queue.take() {
+            octets = queue.advance(&mut self.written, octets);
+            match queue.payloads.is_empty() {
+                true => give_queue_back(queue),
+                false => self.queue = Some(queue),
             }
-            octets -= front.len();
-            queue.pop_front();
         }
         self.written += octets;
     }
@@ -253,9 +273,31 @@ impl Buf for Outgoing {
     }
 }
 
+impl Queue {
+    /// Moves on by `octets`, small ones and payloads in their order; returns how many of them come
+    /// after the last payload.
+    fn advance(&mut self, written: &mut usize, mut octets: usize) -> usize {
+        while let Some((before, payload)) = self.payloads.front_mut() {
+            let small = octets.min(*before - *written);
+            *written += small;
+            octets -= small;
+            if octets < payload.len() {
+                payload.advance(octets);
+                return 0;
+            }
+            octets -= payload.len();
+            self.payloads.pop_front();
+        }
+        octets
+    }
+}
+
 impl Drop for Outgoing {
     fn drop(&mut self) {
-        give_back(std::mem::take(&mut self.tail));
+        give_back(std::mem::take(&mut self.small));
+        if let Some(queue) = self.queue.take() {
+            give_queue_back(queue);
+        }
     }
 }
 
@@ -303,7 +345,7 @@ mod tests {
         let outgoing = outbox.take();
         assert_eq!(outgoing.remaining(), 4 + SHARE_FROM + 4);
         let mut slices = [IoSlice::new(&[]); 4];
-        assert_eq!(outgoing.io_slices(&mut slices), 3);
+        assert_eq!((outgoing.io_slices(&mut slices), outgoing.max_io_slices()), (3, 3));
         assert_eq!(slices[1].as_ptr(), large.as_ptr());
     }
 
@@ -322,6 +364,27 @@ mod tests {
             }
             assert_eq!(outbox.len(), expected.len());
             assert_eq!(drain(outbox.take(), step), expected);
+        }
+    }
+
+    #[test]
+    fn what_is_dropped_half_written_does_not_come_back() {
+        for written in [0, 2, 100, SHARE_FROM + 4] {
+            let mut outbox = Outbox::default();
+            for _ in 0..2 {
+                outbox.push_shared(&header(SHARE_FROM), Bytes::from(vec![1; SHARE_FROM]));
+            }
+            let mut outgoing = outbox.take();
+            outgoing.advance(written);
+            drop(outgoing);
+
+            let mut outbox = Outbox::default();
+            outbox.push_shared(&header(SHARE_FROM), Bytes::from(vec![2; SHARE_FROM]));
+            outbox.push_shared(&header(1), Bytes::from_static(b"a"));
+            assert_eq!(outbox.len(), 4 + SHARE_FROM + 3);
+            let octets = drain(outbox.take(), 1000);
+            let expected = [&b"\x82\x7e\x20\x00"[..], &[2; SHARE_FROM], b"\x82\x01a"].concat();
+            assert!(octets == expected, "after {written}: {:?}", &octets[..4]);
         }
     }
 
@@ -345,7 +408,7 @@ mod tests {
         let mut outbox = Outbox::default();
         outbox.push(&header(1), b"a");
         drop(outbox.take());
-        assert_eq!(outbox.tail.capacity(), 0);
+        assert_eq!(outbox.small.capacity(), 0);
         assert!(outbox.queue.is_none());
     }
 }
