@@ -13,7 +13,13 @@ fn served(octets: &[u8], step: usize) -> Option<(Vec<u8>, usize)> {
     let mut used = 0;
     for chunk in octets.chunks(step) {
         let mut input = chunk;
-        let result = handshake.receive(&mut input);
+        let result = handshake.receive_head(&mut input).map(|head| {
+            head.map(|(head, upgrade)| {
+                let request = head.to_request();
+                assert_eq!(upgrade.ok(), Upgrade::of(&request).ok());
+                request
+            })
+        });
         used += chunk.len() - input.len();
         let mut answer = Vec::new();
         match result {

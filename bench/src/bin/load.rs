@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use hybi_bench::Result;
 use hybi_bench::cli::Arguments;
 use hybi_bench::frames::{Exchange, Payload, Peer};
-use hybi_bench::load::{Compressed, Echo, Handshakes, Load, Script};
+use hybi_bench::load::{Broadcast, Compressed, Echo, Handshakes, Load, Script};
 use hybi_bench::machine::{self, CpuClock};
 
 const USAGE: &str = "\
@@ -21,6 +21,7 @@ cargo run --release --bin load -- [OPTIONS]
   --text               text instead of binary
   --deflate            JSON, compressed (one in flight)
   --handshakes         opening handshakes only, 16 at once
+  --broadcast          the first connection sends, all receive (a server with --broadcast)
   --raw                the server echoes bytes: send unmasked frames
   --pid N              also print this process's CPU time per message
   --core N             run on this core              (default: 0)";
@@ -51,6 +52,7 @@ fn run() -> Result<()> {
     let peer = if arguments.flag("--raw") { Peer::Raw } else { Peer::WebSocket };
     let deflate = arguments.flag("--deflate");
     let handshakes = arguments.flag("--handshakes");
+    let broadcast = arguments.flag("--broadcast");
     let pid: Option<u32> = arguments.option("--pid")?;
     let core = arguments.option("--core")?.unwrap_or(0);
     arguments.finish().map_err(|error| format!("{error}\n\n{USAGE}"))?;
@@ -64,6 +66,11 @@ fn run() -> Result<()> {
         Box::new(load)
     } else if handshakes {
         Box::new(Handshakes::new(target, 16))
+    } else if broadcast {
+        let exchange = Exchange::new(peer, payload, size);
+        let mut load = Broadcast::open(&target, &exchange, connections, in_flight)?;
+        load.start()?;
+        Box::new(load)
     } else {
         let exchange = Exchange::new(peer, payload, size);
         let mut load = Echo::open(&target, &exchange, connections, in_flight)?;

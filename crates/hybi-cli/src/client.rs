@@ -19,7 +19,11 @@ pub(crate) fn client(args: &ConnectArgs) -> Result<Client, Failure> {
     if let Some(interval) = args.ping {
         options = options.ping_interval(interval).ping_timeout(args.ping_timeout);
     }
-    let mut client = Client::new().options(options).tls(tls(args)?);
+    let mut tls = tls(args)?;
+    if args.verbose {
+        tls = tls.on_certificates(show_certificates);
+    }
+    let mut client = Client::new().options(options).tls(tls);
     for (name, value) in &args.headers {
         client = client.header(name.clone(), value.clone());
     }
@@ -84,6 +88,18 @@ fn show_request(head: &[u8]) {
     }
 }
 
+/// Whose certificate it is that the server shows, whether it is accepted or not.
+fn show_certificates(certificates: &[&[u8]]) {
+    note_tls("certificates", &certificates.len().to_string());
+    for (what, fact) in certificates.first().map_or_else(Vec::new, |der| certificate::facts(der)) {
+        note_tls(what, &fact);
+    }
+}
+
+fn note_tls(what: &str, fact: &str) {
+    render::note(&format!("< TLS {what}: {}", render::one_line(fact, usize::MAX)));
+}
+
 /// What TLS has agreed on, and the head of the answer.
 pub(crate) fn show_response<B>(response: &http::Response<B>) {
     if let Some(tls) = response.extensions().get::<TlsInfo>() {
@@ -98,14 +114,7 @@ pub(crate) fn show_response<B>(response: &http::Response<B>) {
 
 fn show_tls(tls: &TlsInfo) {
     let told = |fact: &Option<String>| fact.clone().unwrap_or_else(|| "not told".to_owned());
-    let facts = [
-        ("version", told(&tls.version)),
-        ("cipher suite", told(&tls.cipher_suite)),
-        ("protocol (ALPN)", tls.alpn.clone().unwrap_or_else(|| "none agreed on".to_owned())),
-        ("certificates", tls.certificates.len().to_string()),
-    ];
-    let certificate = tls.certificates.first().map_or_else(Vec::new, |der| certificate::facts(der));
-    for (what, fact) in facts.into_iter().chain(certificate) {
-        render::note(&format!("< TLS {what}: {}", render::one_line(&fact, usize::MAX)));
-    }
+    note_tls("version", &told(&tls.version));
+    note_tls("cipher suite", &told(&tls.cipher_suite));
+    note_tls("protocol (ALPN)", tls.alpn.as_deref().unwrap_or("none agreed on"));
 }

@@ -38,7 +38,9 @@ impl Failure {
 
     /// The connection to `url` could not be opened.
     pub(crate) fn connecting(error: &Error, url: &str) -> Self {
-        if let Some(response) = error.response() {
+        // What is wrong with a 101 is told by the error.
+        let answer = error.response();
+        if let Some(response) = answer.filter(|answer| answer.status() != 101) {
             return Failure::broken(not_a_websocket(response));
         }
         let text = plain(error);

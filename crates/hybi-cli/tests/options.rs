@@ -100,9 +100,12 @@ fn an_authority_of_ones_own_is_trusted_and_verbose_tells_what_tls_agreed_on() {
         assert!(ended.stderr.contains(&line), "no {line:?} in:\n{}", ended.stderr);
     }
 
-    let ended = connect(&[&url], b"never sent\n");
+    // Whose certificate it is matters most if it is refused.
+    let ended = connect(&["-v", &url], b"never sent\n");
     assert_eq!((ended.stdout.as_str(), ended.status), ("", Some(1)));
+    assert!(ended.stderr.contains("hybi: < TLS names: localhost\n"), "{}", ended.stderr);
     assert!(ended.stderr.contains("add the authority with --ca"), "{}", ended.stderr);
+    assert!(!ended.stderr.contains("GET /"), "{}", ended.stderr);
 
     let ended = connect(&["--insecure", &url], b"whoever it is\n");
     assert_eq!((ended.stdout.as_str(), ended.status), ("whoever it is\n", Some(0)));
@@ -284,10 +287,14 @@ fn a_wrong_answer_is_refused_with_its_reason() {
         let head = String::from_utf8(head).expect("text").to_ascii_lowercase();
         assert!(head.contains("upgrade: websocket"));
         // Not the accept key: what is refused is refused at once, with its reason.
-        write!(stream, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: wrong\r\n\r\n").expect("written");
+        write!(stream, "HTTP/1.1 101 Switching Protocols\r\nServer: odd\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: wrong\r\n\r\n").expect("written");
     });
-    let ended = connect(&["--ping", "1e15", &url], b"hello\n");
+    let ended = connect(&["-v", "--ping", "1e15", &url], b"hello\n");
     server.join().expect("the server answered");
     assert_eq!(ended.status, Some(1));
-    assert!(ended.stderr.contains("Sec-WebSocket-Accept"), "{}", ended.stderr);
+    let last = ended.stderr.lines().last().expect("a line");
+    assert!(last.starts_with("hybi: the server's Sec-WebSocket-Accept"), "{}", ended.stderr);
+    for line in ["< HTTP/1.1 101 Switching Protocols", "< server: odd"] {
+        assert!(ended.stderr.contains(&format!("hybi: {line}\n")), "{}", ended.stderr);
+    }
 }

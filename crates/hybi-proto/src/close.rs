@@ -103,6 +103,15 @@ impl CloseFrame {
     /// The longest reason, in bytes (RFC 6455 §5.5: 125 less the two of the code).
     pub const MAX_REASON: usize = 123;
 
+    /// A frame with as much of `reason` as fits into it.
+    pub fn fitting(code: CloseCode, reason: &str) -> Self {
+        let mut end = reason.len().min(CloseFrame::MAX_REASON);
+        while !reason.is_char_boundary(end) {
+            end -= 1;
+        }
+        CloseFrame { code, reason: Utf8Bytes::from(&reason[..end]) }
+    }
+
     /// Decodes the payload of a Close frame; `None` if it is empty (no code was given).
     ///
     /// # Errors

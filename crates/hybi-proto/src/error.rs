@@ -1,6 +1,6 @@
 //! [`Error`]: what went wrong in the protocol, and who must act.
 
-use crate::close::CloseCode;
+use crate::close::{CloseCode, CloseFrame};
 use crate::code::ErrorCode;
 use std::borrow::Cow;
 use std::fmt;
@@ -75,6 +75,11 @@ impl Error {
     /// The code of the Close frame that the peer is sent; `None` if none is.
     pub fn close_code(&self) -> Option<CloseCode> {
         self.code().close_code()
+    }
+
+    /// The Close frame that the peer is sent because of it; `None` if none is.
+    pub fn close_frame(&self) -> Option<CloseFrame> {
+        Some(CloseFrame::fitting(self.close_code()?, self.detail().text()))
     }
 }
 

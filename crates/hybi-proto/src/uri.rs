@@ -145,10 +145,14 @@ impl Target {
     /// The value of `Host`: an IPv6 address in brackets, the default port omitted.
     pub fn host_header(&self) -> String {
         match &self.endpoint {
-            Endpoint::Tcp { secure, host, port } if *port == default_port(*secure) => {
-                host.in_brackets()
+            Endpoint::Tcp { secure, host, port } => {
+                let mut text = host.in_brackets();
+                if *port != default_port(*secure) {
+                    text.push(':');
+                    text.push_str(&port.to_string());
+                }
+                text
             }
-            Endpoint::Tcp { host, port, .. } => format!("{}:{port}", host.in_brackets()),
             Endpoint::Unix { .. } => "localhost".to_owned(),
         }
     }

@@ -97,7 +97,8 @@ impl Error {
         self.code()?.close_code()
     }
 
-    /// The server's answer, if it refused the handshake with an HTTP response.
+    /// The server's answer to the opening handshake, if that is the reason: another status than 101,
+    /// or a 101 that is not what was asked for.
     pub fn response(&self) -> Option<&http::Response<bytes::Bytes>> {
         match self {
             Error::Handshake(error) => error.response(),
@@ -203,7 +204,8 @@ impl HandshakeError {
         &self.detail
     }
 
-    /// The server's answer, if it was not a 101: status, headers and the beginning of the body.
+    /// The server's answer, if it is the reason: its status, headers and, if it is not a 101, the
+    /// beginning of its body.
     pub fn response(&self) -> Option<&http::Response<bytes::Bytes>> {
         self.response.as_deref()
     }

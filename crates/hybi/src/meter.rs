@@ -5,8 +5,9 @@ use crate::error::Error;
 use crate::slab::Key;
 use crate::stats::{ConnectionStats, Counts, Stats};
 use crate::trace::{Entered, Span};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU16, Ordering};
+use hybi_proto::CloseFrame;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 /// Counts for one connection.
@@ -15,8 +16,8 @@ pub(crate) struct Meter {
     counts: Arc<Counts>,
     stats: Option<(Stats, Key)>,
     span: Span,
-    /// The code of the Close frame that we sent of our own accord; 0 if there is none.
-    close_code: AtomicU16,
+    /// The Close frame that we sent of our own accord, if there is one.
+    ours: OnceLock<Option<CloseFrame>>,
     ended: AtomicBool,
 }
 
@@ -28,13 +29,7 @@ impl Meter {
         }
         let counts = Arc::<Counts>::default();
         let stats = stats.map(|stats| (stats.clone(), stats.opened(counts.clone())));
-        Some(Meter {
-            counts,
-            stats,
-            span,
-            close_code: AtomicU16::new(0),
-            ended: AtomicBool::new(false),
-        })
+        Some(Meter { counts, stats, span, ours: OnceLock::new(), ended: AtomicBool::new(false) })
     }
 
     pub(crate) fn counts(&self) -> &Counts {
@@ -71,9 +66,9 @@ impl Meter {
         self.span.round_trip(time);
     }
 
-    /// We begin the closing handshake, with this code.
-    pub(crate) fn closes(&self, code: u16) {
-        let _ = self.close_code.compare_exchange(0, code, Ordering::Relaxed, Ordering::Relaxed);
+    /// We begin the closing handshake, with this Close frame.
+    pub(crate) fn closes(&self, frame: Option<CloseFrame>) {
+        let _ = self.ours.set(frame);
     }
 
     /// The connection ends by an error.
@@ -93,15 +88,17 @@ impl Meter {
             return;
         }
         let by = how.map_or(ClosedBy::Nobody, CloseInfo::by);
-        let code = match (by, self.close_code.load(Ordering::Relaxed)) {
-            (ClosedBy::Us, ours @ 1..) => ours,
-            (ClosedBy::Peer, _) => how.map_or(1006, CloseInfo::code),
-            _ => 1006,
+        // Of whoever began.
+        let (code, reason) = match (by, self.ours.get()) {
+            (ClosedBy::Us, Some(Some(frame))) => (frame.code.get(), &*frame.reason),
+            (ClosedBy::Us, Some(None)) => (1005, ""),
+            (ClosedBy::Peer, _) => how.map_or((1006, ""), |how| (how.code(), how.reason())),
+            _ => (1006, ""),
         };
         if let Some((stats, _)) = &self.stats {
             stats.closed(code);
         }
-        self.span.closed(code, how.map_or("", CloseInfo::reason), by);
+        self.span.closed(code, reason, by);
     }
 }
 

@@ -45,9 +45,10 @@ pub(crate) struct Entered<'a> {
 
 impl Span {
     /// For a connection that has just been opened; `at` is the path, for a client with the host.
+    /// The peer is only asked for if somebody listens: that may be a system call.
     pub(crate) fn new(
         role: &'static str,
-        peer: Option<SocketAddr>,
+        peer: impl Fn() -> Option<SocketAddr>,
         at: &dyn Display,
         subprotocol: Option<&str>,
         extensions: &Extensions,
@@ -59,7 +60,7 @@ impl Span {
                 target: "hybi",
                 "connection",
                 role,
-                peer = shown(peer),
+                peer = shown(peer()),
                 at = %at,
                 subprotocol,
                 extensions,
@@ -94,7 +95,8 @@ impl Span {
             ClosedBy::Peer => "peer",
             ClosedBy::Nobody => "nobody",
         };
-        // The reason is the peer's: quoted, so that it forges no line of a log.
+        // The reason may be the peer's, or name what it sent: quoted, so that it forges no line of a
+        // log.
         event!(DEBUG, code, ?reason, by, "closed");
     }
 

@@ -49,6 +49,13 @@ async fn an_authority_that_nobody_trusts_and_another_name_are_refused() {
 }
 
 #[tokio::test]
+async fn certificates_that_cannot_be_shown_to_a_hook_are_not_left_out_silently() {
+    let client = Client::new().tls(Tls::native().on_certificates(|_| {}));
+    let error = client.connect("wss://127.0.0.1:1/").await.unwrap_err();
+    assert!(matches!(error, Error::Usage(_)), "{error:?}");
+}
+
+#[tokio::test]
 async fn a_certificate_is_shown_to_a_server_that_wants_one() {
     let (authority, clients) = (Authority::new(), Authority::new());
     let port = serve(server_config(&authority.sign(&["localhost"]), Some(&clients))).await;

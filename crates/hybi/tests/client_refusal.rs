@@ -110,6 +110,27 @@ async fn a_refusal_carries_status_headers_and_the_beginning_of_the_body() {
 }
 
 #[tokio::test]
+async fn the_head_of_a_101_that_is_refused_can_be_looked_at() {
+    for (lines, code) in [
+        (
+            "Upgrade: websocket\r\nServer: odd\r\nSec-WebSocket-Protocol: other",
+            ErrorCode::InvalidSubprotocol,
+        ),
+        (
+            "Upgrade: websocket\r\nServer: odd\r\nSec-WebSocket-Protocol: chat\r\n\
+             Sec-WebSocket-Extensions: permessage-deflate; server_max_window_bits=99",
+            ErrorCode::InvalidExtensions,
+        ),
+    ] {
+        let error = error_of(Client::new().subprotocol("chat"), with("Upgrade", lines)).await;
+        assert_eq!(error.code(), Some(code), "{error}");
+        let response = error.response().unwrap();
+        assert_eq!(response.status(), 101);
+        assert_eq!(response.headers()["server"], "odd");
+    }
+}
+
+#[tokio::test]
 async fn an_answer_with_chunks_or_without_length_is_read_too() {
     for answer in [
         "HTTP/1.1 404 Not Found\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nlost\r\n0\r\n\r\n",

@@ -4,6 +4,7 @@
 mod common;
 
 use common::certificates::{Authority, Identity};
+use common::counting::Counting;
 use common::tls_server::{provider, serve, server_config};
 use common::{assert_echoes, echo};
 use hybi::client::{Roots, Tls, TlsInfo};
@@ -12,6 +13,7 @@ use rcgen::ExtendedKeyUsagePurpose;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{RootCertStore, ServerConfig};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpListener;
@@ -196,8 +198,10 @@ async fn a_configuration_of_ones_own_is_used_but_never_asks_for_http_2() {
     let mut ws = Client::new().tls(tls.clone()).connect(&url).await.unwrap();
     assert_echoes(&mut ws).await;
 
-    let error = Client::new().tls(tls.roots(Roots::None)).connect(&url).await.unwrap_err();
-    assert!(matches!(error, Error::Usage(_)), "{error:?}");
+    for tls in [tls.clone().roots(Roots::None), tls.on_certificates(|_| {})] {
+        let error = Client::new().tls(tls).connect(&url).await.unwrap_err();
+        assert!(matches!(error, Error::Usage(_)), "{error:?}");
+    }
 }
 
 #[tokio::test]
@@ -286,6 +290,61 @@ async fn tls_is_spoken_over_a_stream_that_was_given() {
     let client = Client::new().tls(trusting(&authority));
     let mut ws = client.connect_over(ours, "wss://example.com/").await.unwrap();
     assert_echoes(&mut ws).await;
+}
+
+#[tokio::test]
+async fn the_request_leaves_with_the_last_message_of_the_tls_handshake() {
+    let authority = Authority::new();
+    let config = Arc::new(server_config(&authority.sign(&["example.com"]), None));
+    let (stream, theirs) = tokio::io::duplex(65536);
+    tokio::spawn(async move {
+        let stream = TlsAcceptor::from(config).accept(theirs).await.unwrap();
+        echo(hybi::accept(stream).await.unwrap()).await
+    });
+    let writes = Arc::<AtomicUsize>::default();
+    let counting = Counting { stream, writes: writes.clone() };
+    let client = Client::new().tls(trusting(&authority));
+    let mut ws = client.connect_over(counting, "wss://example.com/").await.unwrap();
+    // The ClientHello; and Finished, with the request.
+    assert_eq!(writes.load(Ordering::SeqCst), 2);
+    assert_echoes(&mut ws).await;
+}
+
+#[tokio::test]
+async fn a_request_too_large_to_leave_with_the_tls_handshake_arrives_whole() {
+    let authority = Authority::new();
+    let config = Arc::new(server_config(&authority.sign(&["localhost"]), None));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let server = tokio::spawn(async move {
+        let (stream, _) = listener.accept().await.unwrap();
+        let mut stream = TlsAcceptor::from(config).accept(stream).await.unwrap();
+        common::scripted::read_head(&mut stream).await
+    });
+    let large = (0..40_000).map(|i| format!("{i:05}")).collect::<String>();
+    let client = Client::new().tls(trusting(&authority)).header("x-large", large.clone());
+    let error = client.connect(&format!("wss://localhost:{port}/")).await.unwrap_err();
+    assert_eq!(error.to_string(), "the server closed the connection without an answer");
+    let head = server.await.unwrap();
+    assert!(head.contains(&format!("X-Large: {large}\r\n")), "{} octets", head.len());
+}
+
+#[tokio::test]
+async fn certificates_are_shown_before_they_are_judged() {
+    let (authority, stranger) = (Authority::new(), Authority::new());
+    let identity = authority.sign(&["localhost"]);
+    let own = CertificateDer::from_pem_slice(identity.certificate.as_bytes()).unwrap().to_vec();
+    for (trusted, accepted) in [(&authority, true), (&stranger, false)] {
+        let port = serve(server_config(&identity, None)).await;
+        let shown = Arc::<Mutex<Vec<Vec<u8>>>>::default();
+        let seen = shown.clone();
+        let tls = trusting(trusted).on_certificates(move |certificates| {
+            seen.lock().unwrap().extend(certificates.iter().map(|it| it.to_vec()));
+        });
+        let result = Client::new().tls(tls).connect(&format!("wss://localhost:{port}/")).await;
+        assert_eq!(result.is_ok(), accepted, "{result:?}");
+        assert_eq!(*shown.lock().unwrap(), [own.clone()]);
+    }
 }
 
 #[test]

@@ -3,7 +3,7 @@
 
 use hex_literal::hex;
 use hybi::server::{Acceptor, Clients, Origins, Refusal, Shutdown};
-use hybi::{Client, DeflateOptions, Error, Group, Options, Server};
+use hybi::{Client, CloseCode, DeflateOptions, Error, Group, Options, Server};
 use std::fmt::{Debug, Write};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -169,6 +169,20 @@ async fn a_close_is_told_with_code_reason_and_who_began() {
 }
 
 #[tokio::test]
+async fn our_own_close_is_told_with_our_reason_whatever_the_peer_answers() {
+    let log = Log::default();
+    let _listening = log.listen();
+    let (ours, mut pipe) = tokio::io::duplex(64 * 1024);
+    pipe.write_all(REQUEST.as_bytes()).await.unwrap();
+    let (mut ws, _) = Acceptor::new().accept(ours).await.unwrap();
+    // 1001 "x".
+    pipe.write_all(&hex!("88 83 00000000 03e9 78")).await.unwrap();
+    ws.writer().close(CloseCode::POLICY_VIOLATION, "a\nb").await.unwrap();
+    while ws.recv().await.unwrap().is_some() {}
+    log.has(&["DEBUG closed code=1008 reason=\"a\\nb\" by=\"us\" in connection{"]);
+}
+
+#[tokio::test]
 async fn what_the_peer_breaks_is_told_with_the_name_of_the_error() {
     let log = Log::default();
     let _listening = log.listen();
@@ -179,7 +193,7 @@ async fn what_the_peer_breaks_is_told_with_the_name_of_the_error() {
         "INFO the peer broke the protocol code=\"WS_ERR_INVALID_OPCODE\" error=",
         " in connection{",
     ]);
-    log.has(&["DEBUG closed code=1002 reason=\"\" by=\"us\""]);
+    log.has(&["DEBUG closed code=1002 reason=\"opcode 0x3 is reserved", " by=\"us\" in"]);
 }
 
 #[tokio::test(start_paused = true)]

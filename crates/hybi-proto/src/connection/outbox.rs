@@ -24,51 +24,46 @@ const COPY_UNTIL: usize = 4 * 1024;
 /// A buffer that has grown beyond this is not kept for the next connection.
 const KEEP_CAPACITY: usize = 128 * 1024;
 
-/// Buffers kept per thread.
-const KEEP_BUFFERS: usize = 8;
+/// What the buffers that are kept per thread may hold together: enough for a thousand connections
+/// that gather the same few small messages, which is dear if each takes and frees memory for it.
+const KEEP_OCTETS: usize = 1024 * 1024;
 
-/// A queue that has grown beyond so many payloads is not kept.
-const KEEP_PAYLOADS: usize = 64;
+/// What a new buffer holds.
+const BUFFER: usize = 512;
+
+/// Buffers that nobody needs now.
+struct Spare {
+    buffers: Vec<Vec<u8>>,
+    /// The sum of their capacities.
+    octets: usize,
+}
 
 thread_local! {
-    static SPARE: RefCell<Vec<Vec<u8>>> = const { RefCell::new(Vec::new()) };
-    static SPARE_QUEUES: RefCell<Vec<Box<Queue>>> = const { RefCell::new(Vec::new()) };
+    static SPARE: RefCell<Spare> = const { RefCell::new(Spare { buffers: Vec::new(), octets: 0 }) };
 }
 
 fn spare_buffer() -> Vec<u8> {
-    SPARE.with_borrow_mut(Vec::pop).unwrap_or_default()
+    SPARE.with_borrow_mut(|spare| match spare.buffers.pop() {
+        Some(buffer) => {
+            spare.octets -= buffer.capacity();
+            buffer
+        }
+        None => Vec::with_capacity(BUFFER),
+    })
 }
 
 fn give_back(mut buffer: Vec<u8>) {
-    if buffer.capacity() == 0 || buffer.capacity() > KEEP_CAPACITY {
+    let capacity = buffer.capacity();
+    if capacity == 0 || capacity > KEEP_CAPACITY {
         return;
     }
     buffer.clear();
     // A thread that is ending has no spare buffers any more: the buffer is simply dropped then.
     let _ = SPARE.try_with(|spare| {
         let mut spare = spare.borrow_mut();
-        if spare.len() < KEEP_BUFFERS {
-            spare.push(buffer);
-        }
-    });
-}
-
-#[inline(never)]
-fn spare_queue() -> Box<Queue> {
-    SPARE_QUEUES.with_borrow_mut(Vec::pop).unwrap_or_default()
-}
-
-#[inline(never)]
-fn give_queue_back(mut queue: Box<Queue>) {
-    if queue.payloads.capacity() > KEEP_PAYLOADS {
-        return;
-    }
-    queue.payloads.clear();
-    queue.len = 0;
-    let _ = SPARE_QUEUES.try_with(|spare| {
-        let mut spare = spare.borrow_mut();
-        if spare.len() < KEEP_BUFFERS {
-            spare.push(queue);
+        if spare.octets + capacity <= KEEP_OCTETS {
+            spare.octets += capacity;
+            spare.buffers.push(buffer);
         }
     });
 }
@@ -83,12 +78,22 @@ pub(super) struct Outbox {
 }
 
 /// Payloads queued by reference.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Queue {
-    /// Each with the octets of `small` that come before it.
-    payloads: VecDeque<(usize, Bytes)>,
+    /// By itself, because mostly it is the only one: a large message, or one for many.
+    first: Payload,
+    more: VecDeque<Payload>,
     /// The sum of their lengths.
     len: usize,
+}
+
+/// A payload, and the octets of `small` that come before it.
+type Payload = (usize, Bytes);
+
+impl Queue {
+    fn payloads(&self) -> impl Iterator<Item = &Payload> {
+        std::iter::once(&self.first).chain(&self.more)
+    }
 }
 
 impl Outbox {
@@ -154,10 +159,19 @@ impl Outbox {
     }
 
     /// Queues octets that are whole frames, or the rest of one, by reference.
+    #[inline]
     pub(super) fn push_encoded(&mut self, octets: Bytes) {
-        let queue = self.queue.get_or_insert_with(spare_queue);
-        queue.len += octets.len();
-        queue.payloads.push_back((self.small.len(), octets));
+        let len = octets.len();
+        let payload = (self.small.len(), octets);
+        let Some(queue) = &mut self.queue else {
+            self.queue = Some(Box::new(Queue { first: payload, more: VecDeque::new(), len }));
+            return;
+        };
+        if queue.more.capacity() == 0 {
+            queue.more.reserve(8);
+        }
+        queue.len += len;
+        queue.more.push_back(payload);
     }
 
     #[inline(always)]
@@ -205,7 +219,7 @@ impl Outgoing {
     pub fn io_slices<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
         let mut filled = 0;
         let mut from = self.written;
-        for (before, payload) in self.queue.iter().flat_map(|queue| &queue.payloads) {
+        for (before, payload) in self.queue.iter().flat_map(|queue| queue.payloads()) {
             for octets in [&self.small[from..*before], payload] {
                 if filled == slices.len() {
                     return filled;
@@ -227,7 +241,7 @@ impl Outgoing {
     /// The most slices that [`io_slices`](Self::io_slices) can fill in.
     #[inline]
     pub fn max_io_slices(&self) -> usize {
-        1 + self.queue.as_ref().map_or(0, |queue| 2 * queue.payloads.len())
+        1 + self.queue.as_ref().map_or(0, |queue| 2 * (1 + queue.more.len()))
     }
 
     /// The octets still to be written if they lie in one piece.
@@ -235,6 +249,7 @@ impl Outgoing {
     pub fn contiguous(&self) -> Option<&[u8]> {
         match &self.queue {
             None => Some(&self.small[self.written..]),
+            Some(queue) if queue.more.is_empty() && self.small.is_empty() => Some(&queue.first.1),
             Some(_) => None,
         }
     }
@@ -247,22 +262,29 @@ impl Buf for Outgoing {
     }
 
     fn chunk(&self) -> &[u8] {
-        match self.queue.as_ref().and_then(|queue| queue.payloads.front()) {
+        match self.queue.as_ref().map(|queue| &queue.first) {
             Some((before, payload)) if *before == self.written => payload,
             Some((before, _)) => &self.small[self.written..*before],
             None => &self.small[self.written..],
         }
     }
 
-    #[inline]
     fn advance(&mut self, mut octets: usize) {
         assert!(octets <= self.remaining, "cannot advance past what is to be written");
         self.remaining -= octets;
-        if let Some(mut queue) = self.queue.take() {
-            octets = queue.advance(&mut self.written, octets);
-            match queue.payloads.is_empty() {
-                true => give_queue_back(queue),
-                false => self.queue = Some(queue),
+        while let Some(queue) = &mut self.queue {
+            let (before, payload) = &mut queue.first;
+            let small = octets.min(*before - self.written);
+            self.written += small;
+            octets -= small;
+            if octets < payload.len() {
+                payload.advance(octets);
+                return;
+            }
+            octets -= payload.len();
+            match queue.more.pop_front() {
+                Some(next) => queue.first = next,
+                None => self.queue = None,
             }
         }
         self.written += octets;
@@ -273,31 +295,9 @@ impl Buf for Outgoing {
     }
 }
 
-impl Queue {
-    /// Moves on by `octets`, small ones and payloads in their order; returns how many of them come
-    /// after the last payload.
-    fn advance(&mut self, written: &mut usize, mut octets: usize) -> usize {
-        while let Some((before, payload)) = self.payloads.front_mut() {
-            let small = octets.min(*before - *written);
-            *written += small;
-            octets -= small;
-            if octets < payload.len() {
-                payload.advance(octets);
-                return 0;
-            }
-            octets -= payload.len();
-            self.payloads.pop_front();
-        }
-        octets
-    }
-}
-
 impl Drop for Outgoing {
     fn drop(&mut self) {
         give_back(std::mem::take(&mut self.small));
-        if let Some(queue) = self.queue.take() {
-            give_queue_back(queue);
-        }
     }
 }
 
@@ -368,27 +368,6 @@ mod tests {
     }
 
     #[test]
-    fn what_is_dropped_half_written_does_not_come_back() {
-        for written in [0, 2, 100, SHARE_FROM + 4] {
-            let mut outbox = Outbox::default();
-            for _ in 0..2 {
-                outbox.push_shared(&header(SHARE_FROM), Bytes::from(vec![1; SHARE_FROM]));
-            }
-            let mut outgoing = outbox.take();
-            outgoing.advance(written);
-            drop(outgoing);
-
-            let mut outbox = Outbox::default();
-            outbox.push_shared(&header(SHARE_FROM), Bytes::from(vec![2; SHARE_FROM]));
-            outbox.push_shared(&header(1), Bytes::from_static(b"a"));
-            assert_eq!(outbox.len(), 4 + SHARE_FROM + 3);
-            let octets = drain(outbox.take(), 1000);
-            let expected = [&b"\x82\x7e\x20\x00"[..], &[2; SHARE_FROM], b"\x82\x01a"].concat();
-            assert!(octets == expected, "after {written}: {:?}", &octets[..4]);
-        }
-    }
-
-    #[test]
     fn small_frames_for_many_are_copied_until_much_is_queued() {
         let mut outbox = Outbox::default();
         let frame = Bytes::from(vec![1; 128]);
@@ -401,6 +380,29 @@ mod tests {
         let mut slices = [IoSlice::new(&[]); 4];
         assert_eq!(outgoing.io_slices(&mut slices), 2);
         assert_eq!((slices[0].len(), slices[1].as_ptr()), (4 * 1024, frame.as_ptr()));
+    }
+
+    #[test]
+    fn spare_buffers_are_kept_for_many_and_not_without_bound() {
+        let hold = |count: usize, len: usize| {
+            let hold = |_| {
+                let mut outbox = Outbox::default();
+                outbox.push(&header(len), &vec![0; len]);
+                outbox
+            };
+            (0..count).map(hold).collect::<Vec<_>>()
+        };
+        let spare = || SPARE.with_borrow(|spare| (spare.buffers.len(), spare.octets));
+        drop(hold(1000, 10));
+        assert_eq!(spare(), (1000, 1000 * BUFFER));
+        // They are taken again, ...
+        let held = hold(999, 10);
+        assert_eq!(spare(), (1, BUFFER));
+        drop(held);
+        // ... and what has grown in them counts.
+        drop(hold(1000, 100_000));
+        let (buffers, octets) = spare();
+        assert!(octets <= KEEP_OCTETS && buffers < 1000, "{buffers} {octets}");
     }
 
     #[test]

@@ -49,11 +49,13 @@ impl PreparedMessage {
     }
 
     /// The message.
+    #[inline]
     pub fn message(&self) -> &Message {
         &self.shared.message
     }
 
     /// The message as a server sends it: one unmasked, uncompressed frame.
+    #[inline]
     pub(super) fn plain(&self) -> &Bytes {
         let message = &self.shared.message;
         self.shared.plain.get_or_init(|| encode(message, false, message.as_bytes()))

@@ -118,6 +118,7 @@ impl Sender {
     ///
     /// # Errors
     /// As [`send`](Self::send).
+    #[inline]
     pub fn send_prepared(&mut self, prepared: &PreparedMessage) -> Result<(), Error> {
         let whole = prepared.message().len() <= self.max_frame();
         if self.masking.is_some() || !whole {
@@ -128,12 +129,14 @@ impl Sender {
         self.check_open()?;
         self.check_whole()?;
         self.messages = self.messages.wrapping_add(1);
+        let Some(deflate) = &self.deflate else {
+            self.outbox.push_frame(prepared.plain());
+            return Ok(());
+        };
         let len = prepared.message().len();
-        let large = self.deflate.as_ref().is_some_and(|deflate| {
-            len > deflate.slice()
-                && deflate.should_compress(len)
-                && !prepared.is_compressed(deflate)
-        });
+        let large = len > deflate.slice()
+            && deflate.should_compress(len)
+            && !prepared.is_compressed(deflate);
         if large || self.has_waiting() {
             self.wait(Item::Prepared(prepared.clone()));
             return Ok(());
@@ -407,8 +410,8 @@ impl Sender {
     /// Fails the connection (RFC 6455 §7.1.7): queues the Close frame that belongs to `error`, and
     /// nothing after it.
     pub fn fail(&mut self, error: &Error) {
-        if let Some(code) = error.close_code() {
-            self.queue_close(Some((code, fit(error.detail().text()))));
+        if let Some(CloseFrame { code, reason }) = error.close_frame() {
+            self.queue_close(Some((code, &reason)));
         }
         self.end();
     }
@@ -557,13 +560,4 @@ fn parts(message: Message) -> (Opcode, Bytes) {
 
 fn saturating_u32(bytes: usize) -> u32 {
     u32::try_from(bytes).unwrap_or(u32::MAX)
-}
-
-/// As much of `text` as fits into a Close frame.
-fn fit(text: &str) -> &str {
-    let mut end = text.len().min(CloseFrame::MAX_REASON);
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    &text[..end]
 }

@@ -3,9 +3,9 @@
 //! It is shown to people, so a body that is cut off or malformed yields what there is of it, never
 //! an error that would hide the status.
 
-use super::headers::elements;
+use super::headers::{Headers, elements};
 use bytes::Bytes;
-use http::{HeaderMap, Response, StatusCode, header};
+use http::{Response, StatusCode, header};
 
 /// What the headers say about the length of a body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,20 +20,20 @@ pub(crate) enum BodyLength {
 
 impl BodyLength {
     /// RFC 9112 §6.3; `None` if the headers contradict themselves.
-    pub(crate) fn of(headers: &HeaderMap) -> Option<Self> {
-        let lengths = headers.get_all(header::CONTENT_LENGTH);
-        if headers.contains_key(header::TRANSFER_ENCODING) {
-            if lengths.iter().next().is_some() {
+    pub(crate) fn of<H: Headers + ?Sized>(headers: &H) -> Option<Self> {
+        let (length, coding) = (header::CONTENT_LENGTH, header::TRANSFER_ENCODING);
+        if headers.all(&coding).next().is_some() {
+            if headers.all(&length).next().is_some() {
                 return None;
             }
-            let last = elements(headers.get_all(header::TRANSFER_ENCODING)).last();
+            let last = elements(headers.all(&coding)).last();
             return Some(match last {
                 Some(coding) if coding.eq_ignore_ascii_case(b"chunked") => BodyLength::Chunked,
                 _ => BodyLength::OtherCoding,
             });
         }
         let mut known = None;
-        for digits in elements(lengths) {
+        for digits in elements(headers.all(&length)) {
             // `parse` alone would take a plus sign.
             if !digits.iter().all(u8::is_ascii_digit) {
                 return None;
@@ -166,7 +166,7 @@ impl State {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use http::HeaderValue;
+    use http::{HeaderMap, HeaderValue};
 
     fn read(
         headers: &[(http::HeaderName, &'static str)],

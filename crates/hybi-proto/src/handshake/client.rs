@@ -73,7 +73,9 @@ enum State {
         body: BodyReader,
     },
     /// An outcome or an error has been returned.
-    Ended,
+    Ended {
+        refused: Option<Response<()>>,
+    },
 }
 
 impl ClientHandshake {
@@ -109,10 +111,18 @@ impl ClientHandshake {
     /// limits allow. The TCP connection is then of no more use.
     pub fn receive(&mut self, input: &mut &[u8]) -> Result<Option<Outcome>, Error> {
         let outcome = self.advance(input);
-        if !matches!(outcome, Ok(None)) {
-            self.state = State::Ended;
+        if !matches!(outcome, Ok(None)) && !matches!(self.state, State::Ended { .. }) {
+            self.state = State::Ended { refused: None };
         }
         outcome
+    }
+
+    /// The 101 that [`receive`](Self::receive) has returned an error for, for its headers.
+    pub fn refused(&self) -> Option<&Response<()>> {
+        match &self.state {
+            State::Ended { refused } => refused.as_ref(),
+            State::Head { .. } | State::Body { .. } => None,
+        }
     }
 
     /// Takes the end of the input, which ends a body without length.
@@ -122,7 +132,7 @@ impl ClientHandshake {
     /// # Errors
     /// [`Error::Handshake`] if the head has not arrived.
     pub fn receive_eof(&mut self) -> Result<Outcome, Error> {
-        match std::mem::replace(&mut self.state, State::Ended) {
+        match std::mem::replace(&mut self.state, State::Ended { refused: None }) {
             State::Head { reader, .. } => Err(Error::handshake(
                 ErrorCode::InvalidHandshake,
                 match reader.buffered() {
@@ -135,7 +145,7 @@ impl ClientHandshake {
             State::Body { response, body } => {
                 Ok(Outcome::Rejected(response.map(|()| body.into_bytes())))
             }
-            State::Ended => Err(ended()),
+            State::Ended { .. } => Err(ended()),
         }
     }
 
@@ -149,8 +159,13 @@ impl ClientHandshake {
             };
             let status = response.status();
             if status == StatusCode::SWITCHING_PROTOCOLS {
-                let negotiated = self.judge(&response)?;
-                return Ok(Some(Outcome::Open { negotiated, response }));
+                return match self.judge(&response) {
+                    Ok(negotiated) => Ok(Some(Outcome::Open { negotiated, response })),
+                    Err(error) => {
+                        self.state = State::Ended { refused: Some(response) };
+                        Err(error)
+                    }
+                };
             }
             if status.is_informational() {
                 *interim += 1;
@@ -174,7 +189,7 @@ impl ClientHandshake {
                 body.receive(input);
                 if body.is_done() { self.receive_eof().map(Some) } else { Ok(None) }
             }
-            State::Head { .. } | State::Ended => Err(ended()),
+            State::Head { .. } | State::Ended { .. } => Err(ended()),
         }
     }
 
@@ -189,7 +204,7 @@ impl ClientHandshake {
         }
         // §4.1 2.
         match once(headers, header::UPGRADE) {
-            Once::Value(value) if value.as_bytes().eq_ignore_ascii_case(b"websocket") => {}
+            Once::Value(value) if value.eq_ignore_ascii_case(b"websocket") => {}
             other => return Err(wrong(ErrorCode::InvalidUpgradeHeader, "Upgrade", &other)),
         }
         // §4.1 3.
@@ -205,7 +220,7 @@ impl ClientHandshake {
         }
         // §4.1 4.
         match once(headers, header::SEC_WEBSOCKET_ACCEPT) {
-            Once::Value(value) if value.as_bytes() == self.key.accept().as_bytes() => {}
+            Once::Value(value) if value == self.key.accept().as_bytes() => {}
             other => {
                 return Err(wrong(ErrorCode::InvalidAcceptHeader, "Sec-WebSocket-Accept", &other));
             }
@@ -253,12 +268,11 @@ impl ClientHandshake {
         match once(response.headers(), header::LOCATION) {
             Once::Missing => Ok(None),
             Once::Repeated => invalid("the server redirects to several locations".to_owned()),
-            Once::Value(value) => match std::str::from_utf8(value.as_bytes()) {
+            Once::Value(value) => match std::str::from_utf8(value) {
                 Ok(location) => Ok(Some(location.to_owned())),
-                Err(_) => invalid(format!(
-                    "the server redirects to {}, which is not UTF-8",
-                    shown(value.as_bytes())
-                )),
+                Err(_) => {
+                    invalid(format!("the server redirects to {}, which is not UTF-8", shown(value)))
+                }
             },
         }
     }
@@ -372,7 +386,7 @@ fn wrong(code: ErrorCode, name: &str, found: &Once<'_>) -> Error {
             Once::Missing => format!("the server's 101 has no {name} header"),
             Once::Repeated => format!("the server's 101 has several {name} headers"),
             Once::Value(value) => {
-                let value = shown(value.as_bytes());
+                let value = shown(value);
                 match code {
                     ErrorCode::InvalidAcceptHeader => {
                         format!("the server's {name} header {value} does not answer our key")

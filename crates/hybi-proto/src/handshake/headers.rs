@@ -1,21 +1,42 @@
 //! The headers of the handshakes: how they are looked up, and how they are written.
 
-use http::header::{self, GetAll};
+use http::header;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 /// The origin in version 8; from version 13 on it is `Origin`.
 pub(crate) const SEC_WEBSOCKET_ORIGIN: HeaderName = HeaderName::from_static("sec-websocket-origin");
 
+/// Where headers are looked up: in a map, or in what has just been parsed, which is quicker than to
+/// make a map of it.
+pub(crate) trait Headers {
+    /// The values of a header, in their order.
+    fn all<'a>(&'a self, name: &HeaderName) -> impl Iterator<Item = &'a [u8]>;
+}
+
+impl Headers for HeaderMap {
+    fn all<'a>(&'a self, name: &HeaderName) -> impl Iterator<Item = &'a [u8]> {
+        self.get_all(name).iter().map(HeaderValue::as_bytes)
+    }
+}
+
+impl Headers for [httparse::Header<'_>] {
+    fn all<'a>(&'a self, name: &HeaderName) -> impl Iterator<Item = &'a [u8]> {
+        let name = name.as_str();
+        let named = move |header: &&httparse::Header<'_>| header.name.eq_ignore_ascii_case(name);
+        self.iter().filter(named).map(|header| header.value)
+    }
+}
+
 /// How often a header that must be there once is there.
 pub(crate) enum Once<'a> {
     Missing,
-    Value(&'a HeaderValue),
+    Value(&'a [u8]),
     Repeated,
 }
 
 /// Looks up a header that must be there once.
-pub(crate) fn once(headers: &HeaderMap, name: HeaderName) -> Once<'_> {
-    let mut values = headers.get_all(name).iter();
+pub(crate) fn once<H: Headers + ?Sized>(headers: &H, name: HeaderName) -> Once<'_> {
+    let mut values = headers.all(&name);
     match (values.next(), values.next()) {
         (None, _) => Once::Missing,
         (Some(value), None) => Once::Value(value),
@@ -26,22 +47,33 @@ pub(crate) fn once(headers: &HeaderMap, name: HeaderName) -> Once<'_> {
 /// The elements of a comma-separated list, over all its lines (RFC 9110 §5.6.1).
 ///
 /// Empty elements come out too; a recipient of most lists has to ignore them.
-pub(crate) fn elements(values: GetAll<'_, HeaderValue>) -> impl Iterator<Item = &[u8]> {
-    values.into_iter().flat_map(|value| value.as_bytes().split(|&b| b == b',').map(trim_ows))
+pub(crate) fn elements<'a>(
+    values: impl Iterator<Item = &'a [u8]>,
+) -> impl Iterator<Item = &'a [u8]> {
+    values.flat_map(|value| value.split(|&b| b == b',').map(trim_ows))
 }
 
 /// Whether a list of tokens has this one, in any case.
-pub(crate) fn has_token(headers: &HeaderMap, name: HeaderName, token: &str) -> bool {
-    elements(headers.get_all(name)).any(|element| element.eq_ignore_ascii_case(token.as_bytes()))
+pub(crate) fn has_token<H: Headers + ?Sized>(headers: &H, name: HeaderName, token: &str) -> bool {
+    elements(headers.all(&name)).any(|element| element.eq_ignore_ascii_case(token.as_bytes()))
+}
+
+/// A value as text; `None` if it has octets that are not visible ASCII characters, spaces or tabs.
+pub(crate) fn text(value: &[u8]) -> Option<&str> {
+    let visible = |b: &u8| matches!(b, b' '..=b'~' | b'\t');
+    if value.iter().all(visible) { std::str::from_utf8(value).ok() } else { None }
 }
 
 /// All lines of a list header as one value; `None` if there is no such header.
 ///
 /// `Err` if a line has octets that are not visible ASCII characters, spaces or tabs.
-pub(crate) fn joined(headers: &HeaderMap, name: HeaderName) -> Result<Option<String>, ()> {
+pub(crate) fn joined<H: Headers + ?Sized>(
+    headers: &H,
+    name: HeaderName,
+) -> Result<Option<String>, ()> {
     let mut all: Option<String> = None;
-    for value in headers.get_all(name) {
-        let value = value.to_str().map_err(|_| ())?;
+    for value in headers.all(&name) {
+        let value = text(value).ok_or(())?;
         match &mut all {
             None => all = Some(value.to_owned()),
             Some(all) => {
@@ -96,15 +128,7 @@ pub(crate) fn is_owned(name: &HeaderName) -> bool {
 
 /// Appends `Name: value` and the line break.
 pub(crate) fn encode(name: &HeaderName, value: &[u8], out: &mut Vec<u8>) {
-    match name {
-        // What every 101 has.
-        name if *name == header::UPGRADE => out.extend_from_slice(b"Upgrade"),
-        name if *name == header::CONNECTION => out.extend_from_slice(b"Connection"),
-        name if *name == header::SEC_WEBSOCKET_ACCEPT => {
-            out.extend_from_slice(b"Sec-WebSocket-Accept");
-        }
-        name => encode_name(name.as_str(), out),
-    }
+    encode_name(name.as_str(), out);
     out.extend_from_slice(b": ");
     out.extend_from_slice(value);
     out.extend_from_slice(b"\r\n");

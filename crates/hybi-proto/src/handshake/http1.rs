@@ -4,7 +4,7 @@
 //! first line. Called by both handshakes and by the CONNECT tunnel.
 
 use super::body::BodyLength;
-use super::headers::{is_tchar, shown};
+use super::headers::{Headers, is_tchar, shown};
 use http::{
     HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri, header,
 };
@@ -227,21 +227,45 @@ fn is_text(b: u8) -> bool {
     b >= b' ' && b != 0x7f || b == b'\t'
 }
 
-/// How many octets of text there are before another one.
+/// How many octets of text there are before another one, or before a tab.
 fn text_length(octets: &[u8]) -> usize {
-    // Sixteen at a time: without a way out in between, the compiler makes vectors of them.
-    const AT_ONCE: usize = 16;
-    let all_text = |chunk: &&[u8]| chunk.iter().fold(true, |all, &b| all & is_text(b));
-    let chunks = octets.chunks_exact(AT_ONCE).take_while(all_text).count();
-    let (_, rest) = octets.split_at(chunks * AT_ONCE);
-    chunks * AT_ONCE + rest.iter().take_while(|&&b| is_text(b)).count()
+    const ONES: u64 = u64::MAX / 0xff;
+    const TOPS: u64 = ONES << 7;
+    // The top bits of the octets that are zero; above the lowest of these also of others.
+    let zeros = |word: u64| word.wrapping_sub(ONES) & !word & TOPS;
+    let mut length = 0;
+    for chunk in octets.chunks_exact(8) {
+        let word = u64::from_le_bytes(chunk.try_into().unwrap_or_default());
+        let controls = word.wrapping_sub(ONES * b' ' as u64) & !word & TOPS;
+        let others = controls | zeros(word ^ (ONES * 0x7f));
+        if others != 0 {
+            return length + others.trailing_zeros() as usize / 8;
+        }
+        length += 8;
+    }
+    let (_, rest) = octets.split_at(length);
+    length + rest.iter().take_while(|&&b| is_text(b) && b != b'\t').count()
 }
 
 /// Enough for nearly all heads, so that the list of their headers need not be allocated.
 const FEW: usize = 32;
 
-/// Parses the head of a request.
-pub(crate) fn parse_request(head: &[u8], lines: usize) -> Result<Request<()>, HeadError> {
+/// A head of up to so many octets has no name or value that is too long for [`HeaderMap`].
+const SHORT: usize = 16 * 1024;
+
+/// The first line of a request.
+pub(crate) struct RequestLine {
+    pub(crate) method: Method,
+    pub(crate) uri: Uri,
+    pub(crate) version: http::Version,
+}
+
+/// Parses the head of a request, whose headers `then` may look at.
+pub(crate) fn parse_request<T>(
+    head: &[u8],
+    lines: usize,
+    then: impl FnOnce(RequestLine, &[httparse::Header<'_>]) -> Result<T, HeadError>,
+) -> Result<T, HeadError> {
     let mut few = [const { MaybeUninit::uninit() }; FEW];
     let mut many;
     let slots = match few.get_mut(..lines) {
@@ -262,21 +286,36 @@ pub(crate) fn parse_request(head: &[u8], lines: usize) -> Result<Request<()>, He
     else {
         return malformed("the request line is malformed");
     };
-    let mut request = Request::new(());
-    *request.method_mut() =
+    let method =
         Method::from_bytes(method.as_bytes()).or_else(|_| malformed("the method is malformed"))?;
-    *request.uri_mut() = parse_request_target(path)?;
-    *request.version_mut() =
-        if minor == 0 { http::Version::HTTP_10 } else { http::Version::HTTP_11 };
-    *request.headers_mut() = collect_headers(parsed.headers)?;
+    let uri = parse_request_target(path)?;
+    let version = if minor == 0 { http::Version::HTTP_10 } else { http::Version::HTTP_11 };
+    let headers = &*parsed.headers;
+    if headers.len() > FEW || head.len() > SHORT {
+        // What the map of the headers has no room for is refused here.
+        collect_headers(headers)?;
+    }
 
-    check_host(request.version(), request.headers())?;
+    check_host(version, headers)?;
     // RFC 9112 §6.3: a body of two lengths is how requests are smuggled past a proxy.
-    if BodyLength::of(request.headers()).is_none() {
+    if BodyLength::of(headers).is_none() {
         return malformed(
             "Content-Length is malformed, or contradicts itself or Transfer-Encoding",
         );
     }
+    then(RequestLine { method, uri, version }, headers)
+}
+
+/// The request with this first line and these headers.
+pub(crate) fn request(
+    line: RequestLine,
+    headers: &[httparse::Header<'_>],
+) -> Result<Request<()>, HeadError> {
+    let mut request = Request::new(());
+    *request.method_mut() = line.method;
+    *request.uri_mut() = line.uri;
+    *request.version_mut() = line.version;
+    *request.headers_mut() = collect_headers(headers)?;
     Ok(request)
 }
 
@@ -340,8 +379,12 @@ fn parse_request_target(target: &str) -> Result<Uri, HeadError> {
 }
 
 /// RFC 9112 §3.2: exactly one Host in HTTP/1.1, else 400.
-pub(crate) fn check_host(version: http::Version, headers: &HeaderMap) -> Result<(), HeadError> {
-    let mut hosts = headers.get_all(header::HOST).iter();
+pub(crate) fn check_host<H: Headers + ?Sized>(
+    version: http::Version,
+    headers: &H,
+) -> Result<(), HeadError> {
+    let name = header::HOST;
+    let mut hosts = headers.all(&name);
     let Some(host) = hosts.next() else {
         if version < http::Version::HTTP_11 {
             return Ok(());
@@ -351,9 +394,12 @@ pub(crate) fn check_host(version: http::Version, headers: &HeaderMap) -> Result<
     if hosts.next().is_some() {
         return malformed("there are several Host headers");
     }
-    let legal = |b: &u8| b.is_ascii_alphanumeric() || b"-._~!$&'()*+;=%:[]".contains(b);
-    if !host.as_bytes().iter().all(legal) {
-        return malformed(format!("the Host header {} is malformed", shown(host.as_bytes())));
+    #[rustfmt::skip]
+    let legal = |b: &u8| matches!(b, b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_'
+        | b'~' | b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b';' | b'=' | b'%' | b':'
+        | b'[' | b']');
+    if !host.iter().all(legal) {
+        return malformed(format!("the Host header {} is malformed", shown(host)));
     }
     Ok(())
 }
@@ -398,9 +444,9 @@ mod tests {
     proptest! {
         #[test]
         fn octets_looked_at_together_are_judged_as_each_by_itself(
-            octets in proptest::collection::vec(prop_oneof![8 => b' '..=b'~', 1 => any::<u8>()], 0..64),
+            octets in proptest::collection::vec(prop_oneof![8 => b' '..=b'~', 1 => any::<u8>(), 1 => 0x80..=0xffu8], 0..64),
         ) {
-            let naive = octets.iter().take_while(|&&b| is_text(b)).count();
+            let naive = octets.iter().take_while(|&&b| is_text(b) && b != b'\t').count();
             prop_assert_eq!(text_length(&octets), naive);
         }
     }

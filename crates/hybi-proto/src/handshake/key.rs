@@ -38,10 +38,17 @@ impl SecWebSocketKey {
 
     /// The value of `Sec-WebSocket-Accept` that answers this key (RFC 6455 §4.2.2).
     pub fn accept(&self) -> String {
+        self.accept_octets().iter().copied().map(char::from).collect()
+    }
+
+    /// As [`accept`](Self::accept): 20 octets in base64.
+    pub(super) fn accept_octets(&self) -> [u8; 28] {
         let mut sha1 = sha1_smol::Sha1::new();
         sha1.update(&self.0);
         sha1.update(GUID);
-        BASE64.encode(&sha1.digest().bytes())
+        let mut text = [0; 28];
+        BASE64.encode_mut(&sha1.digest().bytes(), &mut text);
+        text
     }
 }
 

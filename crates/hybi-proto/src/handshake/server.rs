@@ -1,10 +1,10 @@
 //! [`ServerHandshake`]: from octets to a request.
 
-use super::http1::{HeadError, HeadReader, Kind, parse_request};
-use super::{HeadLimits, Refusal};
+use super::http1::{self, HeadError, HeadReader, Kind, parse_request};
+use super::{HeadLimits, Refusal, Upgrade};
 use crate::code::ErrorCode;
 use crate::error::Error;
-use http::{Request, StatusCode};
+use http::{Request, StatusCode, Uri};
 
 /// Reads the head of a request from what arrives.
 ///
@@ -46,7 +46,26 @@ impl ServerHandshake {
     /// than the limits allow, 505 for another major version of HTTP. The connection is then of no
     /// more use.
     pub fn receive(&mut self, input: &mut &[u8]) -> Result<Option<Request<()>>, Refusal> {
-        self.reader.receive(input, parse_request).map_err(head_refusal)
+        let parse = |head: &[u8], lines| parse_request(head, lines, http1::request);
+        self.reader.receive(input, parse).map_err(head_refusal)
+    }
+
+    /// As [`receive`](Self::receive), for a server that mostly needs to know only whether the request
+    /// is an opening handshake.
+    ///
+    /// # Errors
+    /// As for [`receive`](Self::receive).
+    pub fn receive_head(
+        &mut self,
+        input: &mut &[u8],
+    ) -> Result<Option<(RequestHead, Result<Upgrade, Refusal>)>, Refusal> {
+        let parse = |octets: &[u8], lines| {
+            parse_request(octets, lines, |line, headers| {
+                let upgrade = Upgrade::check_in(&line.method, line.version, headers);
+                Ok((RequestHead { octets: octets.into(), lines, uri: line.uri }, upgrade))
+            })
+        };
+        self.reader.receive(input, parse).map_err(head_refusal)
     }
 
     /// The error for a client that closes the connection before its request is complete.
@@ -56,6 +75,29 @@ impl ServerHandshake {
             count => format!("the client closed the connection after {count} bytes of its request"),
         };
         Error::handshake(ErrorCode::InvalidHandshake, text)
+    }
+}
+
+/// The head of a request, as it came: found well-formed, and made an [`http::Request`] of when one is
+/// wanted.
+#[derive(Debug)]
+pub struct RequestHead {
+    octets: Box<[u8]>,
+    lines: usize,
+    uri: Uri,
+}
+
+impl RequestHead {
+    /// What is asked for.
+    pub fn uri(&self) -> &Uri {
+        &self.uri
+    }
+
+    /// The request; what [`ServerHandshake::receive`] would have given.
+    pub fn to_request(&self) -> Request<()> {
+        // INVARIANT: it has been parsed before, so it can be again.
+        parse_request(&self.octets, self.lines, http1::request)
+            .unwrap_or_else(|_| unreachable!("a head that was well-formed stays so"))
     }
 }
 

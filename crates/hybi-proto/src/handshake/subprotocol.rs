@@ -1,7 +1,7 @@
 //! `Sec-WebSocket-Protocol`: what is offered, and that the choice is one of the offers (RFC 6455
 //! §11.3.4).
 
-use super::headers::{Once, elements, is_token, once, shown};
+use super::headers::{Headers, Once, elements, is_token, once, shown};
 use crate::code::ErrorCode;
 use crate::error::Error;
 use http::{HeaderMap, header};
@@ -27,11 +27,11 @@ pub(super) fn check_offer(names: &[String]) -> Result<(), Error> {
 }
 
 /// Reads what a client offers: an error if an element is no token, or is repeated.
-pub(super) fn read_offer(headers: &HeaderMap) -> Result<Vec<String>, String> {
+pub(super) fn read_offer<H: Headers + ?Sized>(headers: &H) -> Result<Vec<String>, String> {
     let mut names = Vec::new();
     // A head has room for thousands of names: comparing each with each would be quadratic.
     let mut known = BTreeSet::new();
-    for element in elements(headers.get_all(header::SEC_WEBSOCKET_PROTOCOL)) {
+    for element in elements(headers.all(&header::SEC_WEBSOCKET_PROTOCOL)) {
         let name = match std::str::from_utf8(element) {
             Ok(name) if is_token(element) => name,
             _ => {
@@ -57,7 +57,7 @@ pub(super) fn read_choice(
 ) -> Result<Option<String>, Error> {
     let invalid = |text: String| Err(Error::handshake(ErrorCode::InvalidSubprotocol, text));
     let chosen = match once(headers, header::SEC_WEBSOCKET_PROTOCOL) {
-        Once::Value(value) => value.as_bytes(),
+        Once::Value(value) => value,
         Once::Repeated => {
             return invalid("the server sent several Sec-WebSocket-Protocol headers".to_owned());
         }

@@ -1,7 +1,7 @@
 //! [`Upgrade`]: a request that is a valid opening handshake (RFC 6455 §4.2.1), and its answer.
 
 use super::body::BodyLength;
-use super::headers::{self, Once, once, shown};
+use super::headers::{self, Headers, Once, once, shown};
 use super::server::head_refusal;
 use super::{Negotiated, Refusal, SecWebSocketKey, Version, http1, subprotocol};
 use crate::code::ErrorCode;
@@ -33,6 +33,15 @@ impl Upgrade {
         version: http::Version,
         headers: &HeaderMap,
     ) -> Result<Self, Refusal> {
+        Upgrade::check_in(method, version, headers)
+    }
+
+    /// As [`check`](Upgrade::check), for headers from anywhere.
+    pub(super) fn check_in<H: Headers + ?Sized>(
+        method: &Method,
+        version: http::Version,
+        headers: &H,
+    ) -> Result<Self, Refusal> {
         // §4.2.1 1.
         if method != Method::GET {
             let text = format!("the opening handshake is a GET request, not {method}");
@@ -50,13 +59,10 @@ impl Upgrade {
         check_upgrade(headers)?;
         // §4.2.1 4.
         if !headers::has_token(headers, header::CONNECTION, "upgrade") {
-            let text = match headers.get(header::CONNECTION) {
+            let text = match headers.all(&header::CONNECTION).next() {
                 None => "the Connection header is missing".to_owned(),
                 Some(value) => {
-                    format!(
-                        "the Connection header {} does not contain Upgrade",
-                        shown(value.as_bytes())
-                    )
+                    format!("the Connection header {} does not contain Upgrade", shown(value))
                 }
             };
             return Err(bad_request(ErrorCode::InvalidConnectionHeader, text));
@@ -126,6 +132,7 @@ impl Upgrade {
         extensions: Option<&str>,
         extra: &HeaderMap,
     ) -> Result<(Negotiated, Response<()>), Error> {
+        let negotiated = self.negotiate(subprotocol, extensions, extra)?;
         let mut response = Response::new(());
         *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
         let headers = response.headers_mut();
@@ -134,6 +141,59 @@ impl Upgrade {
         headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
         headers.insert(header::SEC_WEBSOCKET_ACCEPT, own_value("accept", &self.key.accept())?);
         if let Some(name) = subprotocol {
+            headers.insert(header::SEC_WEBSOCKET_PROTOCOL, own_value("subprotocol", name)?);
+        }
+        if let Some(accepted) = extensions {
+            headers.insert(header::SEC_WEBSOCKET_EXTENSIONS, own_value("extensions", accepted)?);
+        }
+        for (name, value) in extra {
+            headers.append(name, value.clone());
+        }
+        Ok((negotiated, response))
+    }
+
+    /// As [`respond`](Self::respond), written out at once: what
+    /// [`encode_response`](super::encode_response) makes of it.
+    ///
+    /// # Errors
+    /// As for [`respond`](Self::respond).
+    pub fn encode(
+        &self,
+        subprotocol: Option<&str>,
+        extensions: Option<&str>,
+        extra: &HeaderMap,
+    ) -> Result<(Negotiated, Vec<u8>), Error> {
+        const BEGINNING: &[u8] = b"HTTP/1.1 101 Switching Protocols\r\n\
+            Upgrade: websocket\r\n\
+            Connection: Upgrade\r\n\
+            Sec-WebSocket-Accept: ";
+        let negotiated = self.negotiate(subprotocol, extensions, extra)?;
+        let mut out = Vec::with_capacity(256);
+        out.extend_from_slice(BEGINNING);
+        out.extend_from_slice(&self.key.accept_octets());
+        out.extend_from_slice(b"\r\n");
+        if let Some(name) = subprotocol {
+            headers::encode(&header::SEC_WEBSOCKET_PROTOCOL, name.as_bytes(), &mut out);
+        }
+        if let Some(accepted) = extensions {
+            headers::encode(&header::SEC_WEBSOCKET_EXTENSIONS, accepted.as_bytes(), &mut out);
+        }
+        for (name, value) in extra {
+            headers::encode(name, value.as_bytes(), &mut out);
+        }
+        out.extend_from_slice(b"\r\n");
+        Ok((negotiated, out))
+    }
+
+    /// Checks what the server has chosen.
+    fn negotiate(
+        &self,
+        subprotocol: Option<&str>,
+        extensions: Option<&str>,
+        extra: &HeaderMap,
+    ) -> Result<Negotiated, Error> {
+        if let Some(name) = subprotocol {
+            // What was offered is a token, so that a header can carry it.
             if !self.subprotocols.iter().any(|offer| offer == name) {
                 return Err(Error::usage(format!(
                     "the subprotocol {} was not offered by the client (offered: {})",
@@ -141,7 +201,6 @@ impl Upgrade {
                     self.subprotocols.join(", ")
                 )));
             }
-            headers.insert(header::SEC_WEBSOCKET_PROTOCOL, own_value("subprotocol", name)?);
         }
         if let Some(accepted) = extensions {
             if self.extensions.is_none() {
@@ -150,22 +209,20 @@ impl Upgrade {
                     shown(accepted.as_bytes())
                 )));
             }
-            headers.insert(header::SEC_WEBSOCKET_EXTENSIONS, own_value("extensions", accepted)?);
+            own_value("extensions", accepted)?;
         }
-        for (name, value) in extra {
+        for name in extra.keys() {
             if headers::is_owned(name) {
                 return Err(Error::usage(format!(
                     "the header {name} belongs to the handshake and cannot be added to the response"
                 )));
             }
-            headers.append(name, value.clone());
         }
-        let negotiated = Negotiated {
+        Ok(Negotiated {
             version: self.version,
             subprotocol: subprotocol.map(str::to_owned),
             extensions: extensions.map(str::to_owned),
-        };
-        Ok((negotiated, response))
+        })
     }
 }
 
@@ -187,7 +244,7 @@ fn bad_request(code: ErrorCode, text: String) -> Refusal {
 }
 
 /// A body would be read as the first frames, so a handshake has none.
-fn check_no_body(headers: &HeaderMap) -> Result<(), Refusal> {
+fn check_no_body<H: Headers + ?Sized>(headers: &H) -> Result<(), Refusal> {
     match BodyLength::of(headers) {
         Some(BodyLength::Unstated | BodyLength::Known(0)) => Ok(()),
         _ => Err(bad_request(
@@ -197,11 +254,11 @@ fn check_no_body(headers: &HeaderMap) -> Result<(), Refusal> {
     }
 }
 
-fn check_upgrade(headers: &HeaderMap) -> Result<(), Refusal> {
+fn check_upgrade<H: Headers + ?Sized>(headers: &H) -> Result<(), Refusal> {
     let text = match once(headers, header::UPGRADE) {
-        Once::Value(value) if value.as_bytes().eq_ignore_ascii_case(b"websocket") => return Ok(()),
+        Once::Value(value) if value.eq_ignore_ascii_case(b"websocket") => return Ok(()),
         Once::Value(value) => {
-            format!("the Upgrade header is {}, not websocket", shown(value.as_bytes()))
+            format!("the Upgrade header is {}, not websocket", shown(value))
         }
         Once::Repeated => "there are several Upgrade headers".to_owned(),
         Once::Missing => {
@@ -220,23 +277,22 @@ fn check_upgrade(headers: &HeaderMap) -> Result<(), Refusal> {
     Err(bad_request(ErrorCode::InvalidUpgradeHeader, text))
 }
 
-fn read_key(headers: &HeaderMap) -> Result<SecWebSocketKey, Refusal> {
+fn read_key<H: Headers + ?Sized>(headers: &H) -> Result<SecWebSocketKey, Refusal> {
     let text = match once(headers, header::SEC_WEBSOCKET_KEY) {
         Once::Missing => "the Sec-WebSocket-Key header is missing".to_owned(),
         // §11.3.1: it must not appear more than once.
         Once::Repeated => "there are several Sec-WebSocket-Key headers".to_owned(),
-        Once::Value(value) => match SecWebSocketKey::from_header(value.as_bytes()) {
+        Once::Value(value) => match SecWebSocketKey::from_header(value) {
             Some(key) => return Ok(key),
-            None => format!(
-                "the Sec-WebSocket-Key header {} is not 16 bytes in base64",
-                shown(value.as_bytes())
-            ),
+            None => {
+                format!("the Sec-WebSocket-Key header {} is not 16 bytes in base64", shown(value))
+            }
         },
     };
     Err(bad_request(ErrorCode::InvalidKeyHeader, text))
 }
 
-fn read_version(headers: &HeaderMap) -> Result<Version, Refusal> {
+fn read_version<H: Headers + ?Sized>(headers: &H) -> Result<Version, Refusal> {
     let refusal = match once(headers, header::SEC_WEBSOCKET_VERSION) {
         Once::Missing => bad_request(
             ErrorCode::InvalidVersionHeader,
@@ -247,12 +303,12 @@ fn read_version(headers: &HeaderMap) -> Result<Version, Refusal> {
             ErrorCode::InvalidVersionHeader,
             "there are several Sec-WebSocket-Version headers".to_owned(),
         ),
-        Once::Value(value) => match Version::from_header(value.as_bytes()) {
+        Once::Value(value) => match Version::from_header(value) {
             Some(version) => return Ok(version),
             None => {
                 let text = format!(
                     "the Sec-WebSocket-Version header is {}; spoken here: {}",
-                    shown(value.as_bytes()),
+                    shown(value),
                     Version::SUPPORTED
                 );
                 // §4.4 has this status in its example; RFC 9110 §15.5.22 wants Upgrade with it.
@@ -265,13 +321,16 @@ fn read_version(headers: &HeaderMap) -> Result<Version, Refusal> {
     Err(refusal.header(header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static(Version::SUPPORTED)))
 }
 
-fn read_origin(headers: &HeaderMap, name: HeaderName) -> Result<Option<String>, Refusal> {
+fn read_origin<H: Headers + ?Sized>(
+    headers: &H,
+    name: HeaderName,
+) -> Result<Option<String>, Refusal> {
     let text = match once(headers, name.clone()) {
         Once::Missing => return Ok(None),
         Once::Repeated => format!("there are several {name} headers"),
-        Once::Value(value) => match value.to_str() {
-            Ok(origin) => return Ok(Some(origin.to_owned())),
-            Err(_) => format!("the {name} header has characters that are not ASCII"),
+        Once::Value(value) => match headers::text(value) {
+            Some(origin) => return Ok(Some(origin.to_owned())),
+            None => format!("the {name} header has characters that are not ASCII"),
         },
     };
     Err(bad_request(ErrorCode::InvalidHandshake, text))

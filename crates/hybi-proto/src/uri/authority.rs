@@ -77,6 +77,9 @@ impl Host {
 
     /// Parses a host that stands without brackets: a name, or an IPv4 address.
     fn parse_name(text: &str) -> Result<Self, String> {
+        if let Ok(ip) = text.parse::<Ipv4Addr>() {
+            return Ok(Host { text: text.to_owned(), ip: Some(ip.into()) });
+        }
         if text.is_empty() {
             return Err("the URL has no host".to_owned());
         }
@@ -102,13 +105,12 @@ impl Host {
         let hex = last.strip_prefix("0x");
         let is_number = last.bytes().all(|b| b.is_ascii_digit())
             || hex.is_some_and(|hex| hex.bytes().all(|b| b.is_ascii_hexdigit()));
-        if !is_number {
-            return Ok(Host { text, ip: None });
+        if is_number {
+            return Err(format!(
+                "the host {text:?} is neither a name nor an IPv4 address like 127.0.0.1"
+            ));
         }
-        let ip: Ipv4Addr = text.parse().map_err(|_| {
-            format!("the host {text:?} is neither a name nor an IPv4 address like 127.0.0.1")
-        })?;
-        Ok(Host { text, ip: Some(ip.into()) })
+        Ok(Host { text, ip: None })
     }
 
     /// The host as it stands before a port.

@@ -23,8 +23,9 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{Instant, Sleep, sleep_until};
 
-/// Octets read at once while the response arrives.
-const READ: usize = 2048;
+/// Octets read at once while the response arrives: as much as most need, and little enough for
+/// allocators to have it at hand.
+const READ: usize = 1024;
 
 /// How the server answered, if it did not refuse.
 pub(super) enum Answer {
@@ -47,13 +48,13 @@ impl Deadline {
         }))
     }
 
-    /// What the future comes to, if it is ready before the deadline.
+    /// What the future comes to, if it is ready before the deadline. It is pinned by the caller: to
+    /// be moved in here it would have to be copied, which costs more than to wait for it.
     pub(super) async fn within<T>(
         &mut self,
-        future: impl Future<Output = Result<T, Error>>,
+        mut future: Pin<&mut impl Future<Output = Result<T, Error>>>,
     ) -> Result<T, Error> {
         let Some((sleep, timeout)) = &mut self.0 else { return future.await };
-        let mut future = pin!(future);
         poll_fn(|cx| {
             if let Poll::Ready(result) = future.as_mut().poll(cx) {
                 return Poll::Ready(result);
@@ -67,6 +68,14 @@ impl Deadline {
         })
         .await
     }
+}
+
+/// A transport to the target, and what came of opening it.
+pub(super) struct Opened {
+    transport: Transport,
+    info: Info,
+    /// So many octets of the request have left with the TLS handshake.
+    sent: usize,
 }
 
 /// What TLS has to tell about itself.
@@ -89,13 +98,19 @@ impl Info {
     }
 }
 
+/// An opening handshake, and the request that begins it.
+pub(super) struct Prepared {
+    handshake: ClientHandshake,
+    request: Vec<u8>,
+}
+
 /// The opening handshake to be done with `target`; what is wrong with the options is told here,
 /// before anybody is bothered with them.
 pub(super) fn prepare(
     client: &Client,
     target: &Target,
     request: RequestOptions,
-) -> Result<ClientHandshake, Error> {
+) -> Result<Prepared, Error> {
     require_tls(target)?;
     #[cfg(any(feature = "tls", feature = "native-tls"))]
     if target.secure() {
@@ -103,7 +118,11 @@ pub(super) fn prepare(
     }
     let deflate = client.options.deflate(Role::Client);
     let request = request.extensions(deflate.map(|deflate| deflate.offer()));
-    Ok(ClientHandshake::new(target, &request, random::nonce())?)
+    let handshake = ClientHandshake::new(target, &request, random::nonce())?;
+    // The answer is read into it as well.
+    let mut request = Vec::with_capacity(READ);
+    handshake.encode(&mut request);
+    Ok(Prepared { handshake, request })
 }
 
 /// Host and path of a target, for a log: the query may be secret.
@@ -124,20 +143,21 @@ pub(super) async fn attempt(
     deadline: &mut Deadline,
 ) -> Result<Answer, Error> {
     let prepared = prepare(client, target, request)?;
-    let opened = deadline.within(open(client, target)).await?;
+    let opened = deadline.within(pin!(open(client, target, &prepared))).await?;
     handshake(client, opened, target, prepared, deadline).await
 }
 
 /// The transport to `target`: directly or through a proxy, with TLS or without.
-async fn open(client: &Client, target: &Target) -> Result<(Transport, Info), Error> {
+async fn open(client: &Client, target: &Target, prepared: &Prepared) -> Result<Opened, Error> {
     let transport = match target.unix_path() {
         Some(path) => Transport::new(super::dial::connect_unix(path).await?),
         None => match client.proxy.for_target(target)? {
-            Some(proxy) => proxy::tunnel(&client.dialer, &proxy, target).await?,
+            // Boxed, as TLS is: what only some need would make the futures of all larger.
+            Some(proxy) => Box::pin(proxy::tunnel(&client.dialer, &proxy, target)).await?,
             None => Transport::Tcp(client.dialer.connect(target.host(), target.port()).await?),
         },
     };
-    secure(client, transport, target).await
+    secure(client, transport, target, prepared).await
 }
 
 #[cfg(any(feature = "tls", feature = "native-tls"))]
@@ -163,12 +183,14 @@ pub(super) async fn secure(
     client: &Client,
     transport: Transport,
     target: &Target,
-) -> Result<(Transport, Info), Error> {
+    prepared: &Prepared,
+) -> Result<Opened, Error> {
     if !target.secure() {
-        return Ok((transport, Info(None)));
+        return Ok(Opened { transport, info: Info(None), sent: 0 });
     }
-    let (transport, info) = client.tls.connect(transport, target.host()).await?;
-    Ok((transport, Info(Some(info))))
+    let shaking_hands = client.tls.connect(transport, target.host(), &prepared.request);
+    let (transport, info, sent) = Box::pin(shaking_hands).await?;
+    Ok(Opened { transport, info: Info(Some(info)), sent })
 }
 
 /// Speaks TLS over the transport if the target asks for it, which is an error here.
@@ -177,54 +199,61 @@ pub(super) async fn secure(
     _: &Client,
     transport: Transport,
     target: &Target,
-) -> Result<(Transport, Info), Error> {
-    require_tls(target).map(|()| (transport, Info))
+    _: &Prepared,
+) -> Result<Opened, Error> {
+    require_tls(target).map(|()| Opened { transport, info: Info, sent: 0 })
 }
 
 /// The opening handshake over a transport.
 pub(super) async fn handshake(
     client: &Client,
-    (mut transport, info): (Transport, Info),
+    Opened { mut transport, info, sent }: Opened,
     target: &Target,
-    mut handshake: ClientHandshake,
+    Prepared { mut handshake, request: mut octets }: Prepared,
     deadline: &mut Deadline,
 ) -> Result<Answer, Error> {
-    let mut octets = Vec::with_capacity(READ);
-    handshake.encode(&mut octets);
     client.show_request(target, &octets);
-    deadline
-        .within(async {
-            let sending = async {
-                transport.write_all(&octets).await?;
-                transport.flush().await
-            };
-            let what = "sending the opening handshake failed";
-            sending.await.map_err(|error| failed(target, what, error))
-        })
-        .await?;
+    let sending = async {
+        let all = async {
+            transport.write_all(&octets[sent..]).await?;
+            transport.flush().await
+        };
+        let what = "sending the opening handshake failed";
+        all.await.map_err(|error| failed(target, what, error))
+    };
+    deadline.within(pin!(sending)).await?;
 
     loop {
         octets.clear();
-        let read = deadline.within(async {
+        let reading = async {
             let what = "reading the answer to the opening handshake failed";
             transport.read_buf(&mut octets).await.map_err(|error| failed(target, what, error))
-        });
-        let read = read.await;
+        };
+        let read = deadline.within(pin!(reading)).await;
         let mut input = &octets[..];
         let outcome = match read {
             Ok(0) => Some(handshake.receive_eof()?),
-            Ok(_) => handshake.receive(&mut input)?,
+            Ok(_) => match handshake.receive(&mut input) {
+                Ok(outcome) => outcome,
+                Err(error) => {
+                    let head = handshake.refused().cloned();
+                    return Err(refused(error, head.map(|head| info.into(head))));
+                }
+            },
             // What has arrived of a refusal says more than that the rest did not.
             Err(error) => Some(handshake.receive_eof().map_err(|_| error)?),
         };
         match outcome {
             None => {}
             Some(Outcome::Open { negotiated, response }) => {
-                let extensions = confirm(client, negotiated.extensions.as_deref())?;
+                let extensions = match confirm(client, negotiated.extensions.as_deref()) {
+                    Ok(extensions) => extensions,
+                    Err(error) => return Err(refused(error, Some(info.into(response)))),
+                };
                 let connection =
                     Connection::client(random::masking_key, &extensions, &client.options);
-                let peer = transport.peer_addr();
                 let subprotocol = negotiated.subprotocol.as_deref();
+                let peer = || transport.peer_addr();
                 let span =
                     trace::Span::new("client", peer, &Place(target), subprotocol, &extensions);
                 let meter = Meter::new(client.stats.as_ref(), span);
@@ -258,12 +287,22 @@ fn failed(target: &Target, what: &'static str, error: io::Error) -> Error {
 }
 
 /// The extensions that the server's answer agrees on.
-fn confirm(client: &Client, answer: Option<&str>) -> Result<Extensions, Error> {
+fn confirm(client: &Client, answer: Option<&str>) -> Result<Extensions, hybi_proto::Error> {
     match (client.options.deflate(Role::Client), answer) {
         (Some(deflate), Some(answer)) => {
             Ok(Extensions::none().with_deflate(deflate.confirm(answer)?))
         }
         _ => Ok(Extensions::none()),
+    }
+}
+
+/// The error for an answer that cannot be accepted, with its head as far as it has one.
+fn refused(error: hybi_proto::Error, head: Option<Response<()>>) -> Error {
+    match (error, head) {
+        (hybi_proto::Error::Handshake(detail), Some(head)) => {
+            Error::Handshake(HandshakeError::with_response(detail, head.map(|()| Bytes::new())))
+        }
+        (error, _) => error.into(),
     }
 }
 

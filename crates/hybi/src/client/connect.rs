@@ -21,6 +21,7 @@ use std::fmt;
 use std::future::Future;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -422,7 +423,7 @@ impl Client {
         Box::pin(async move {
             let mut deadline = Deadline::after(self.handshake_timeout);
             let prepared = prepare(self, &target, self.request_for(&target, &self.request)?)?;
-            let opened = deadline.within(secure(self, transport, &target)).await?;
+            let opened = deadline.within(pin!(secure(self, transport, &target, &prepared))).await?;
             match handshake(self, opened, &target, prepared, &mut deadline).await? {
                 Answer::Open(ws, _) => Ok(ws),
                 Answer::Redirect(_, response) => Err(redirect::not_followed(response)),

@@ -51,6 +51,8 @@ pub enum Roots {
     None,
 }
 
+type OnCertificates = dyn Fn(&[&[u8]]) + Send + Sync;
+
 #[derive(Clone, Default)]
 struct Settings {
     library: Library,
@@ -60,6 +62,7 @@ struct Settings {
     /// PEM: the chain and the key.
     identity: Option<(Vec<u8>, Vec<u8>)>,
     accept_any: bool,
+    on_certificates: Option<Arc<OnCertificates>>,
     server_name: Option<String>,
     /// Made by the caller: nothing of the above but the name has an effect.
     own: Option<Backend>,
@@ -186,6 +189,16 @@ impl Tls {
         self.set(|settings| settings.accept_any = true)
     }
 
+    /// Is shown the certificates of each server before they are judged, in DER, the server's own
+    /// first: for logs. Of those that are refused [`TlsInfo`] does not tell. A session that is resumed
+    /// shows none.
+    ///
+    /// With native-tls, or beside a configuration of your own, this is an [`Error::Usage`] when
+    /// connecting.
+    pub fn on_certificates(self, hook: impl Fn(&[&[u8]]) + Send + Sync + 'static) -> Self {
+        self.set(|settings| settings.on_certificates = Some(Arc::new(hook)))
+    }
+
     fn backend(&self) -> Result<&Backend, Error> {
         if let Some(built) = self.built.get() {
             return Ok(built);
@@ -222,23 +235,27 @@ impl Tls {
         }
     }
 
-    /// The TLS handshake with `host` over `transport`.
+    /// The TLS handshake with `host` over `transport`, and how many octets of `first` went with it.
     pub(super) async fn connect(
         &self,
         transport: Transport,
         host: &str,
-    ) -> Result<(Transport, TlsInfo), Error> {
+        first: &[u8],
+    ) -> Result<(Transport, TlsInfo, usize), Error> {
         let name = self.name(host);
         match self.backend()? {
             #[cfg(feature = "tls")]
             Backend::Rustls(config) => {
-                let stream =
-                    crate::transport::tls::connect(transport, name, config.clone()).await?;
+                let (stream, taken) =
+                    crate::transport::tls::connect(transport, name, config.clone(), first).await?;
                 let info = by_rustls::info(stream.get_ref().1);
-                Ok((Transport::Tls(Box::new(stream.into())), info))
+                Ok((Transport::Tls(Box::new(stream.into())), info, taken))
             }
             #[cfg(feature = "native-tls")]
-            Backend::Native(connector) => by_native::connect(connector, transport, name).await,
+            Backend::Native(connector) => {
+                let (transport, info) = by_native::connect(connector, transport, name).await?;
+                Ok((transport, info, 0))
+            }
         }
     }
 }
@@ -248,7 +265,8 @@ impl Settings {
         let set = self.roots != Roots::Default
             || !self.authorities.is_empty()
             || self.identity.is_some()
-            || self.accept_any;
+            || self.accept_any
+            || self.on_certificates.is_some();
         match set {
             false => Ok(()),
             true => Err(Error::usage(

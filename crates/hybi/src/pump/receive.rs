@@ -187,10 +187,12 @@ impl Shared {
                 let mut send = lock(&self.send);
                 send.closed_by(ClosedBy::Us);
                 send.sender.fail(&error);
-                let close_code = error.close_code();
+                let ours = self.meter().and_then(|_| error.close_frame());
                 let error = Error::from(error);
                 if let Some(meter) = self.meter() {
-                    close_code.inspect(|code| meter.closes(code.get()));
+                    if ours.is_some() {
+                        meter.closes(ours);
+                    }
                     meter.error(&error);
                     self.note_end(&send);
                 }

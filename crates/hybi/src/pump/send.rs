@@ -218,11 +218,11 @@ impl Shared {
     /// Begins the closing handshake.
     pub(crate) fn close(self: &Arc<Self>, frame: Option<CloseFrame>) -> Result<(), Error> {
         let mut send = lock(&self.send);
-        let code = frame.as_ref().map_or(1005, |frame| frame.code.get());
+        let ours = self.meter().and_then(|_| frame.clone());
         send.sender.close(frame)?;
         send.closed_by(ClosedBy::Us);
         if let Some(meter) = self.meter() {
-            meter.closes(code);
+            meter.closes(ours);
         }
         let reader = send.reader.clone();
         // Who waits for room waits for nothing now.

@@ -1,5 +1,6 @@
 //! [`Acceptor`]: the server's side of the opening handshake, and the decisions before the 101.
 
+use super::deadlines::Deadlines;
 use super::origins::Origins;
 use super::request::Request;
 use super::tls::Security;
@@ -14,11 +15,13 @@ use crate::transport::Transport;
 use crate::websocket::WebSocket;
 use bytes::Bytes;
 use http::{HeaderMap, Response, StatusCode};
-use hybi_proto::handshake::{HeadLimits, Refusal, ServerHandshake, Upgrade, encode_response};
+use hybi_proto::handshake::{
+    HeadLimits, Negotiated, Refusal, ServerHandshake, Upgrade, encode_response,
+};
 use hybi_proto::{Connection, ErrorCode, Extensions, Options, Role};
 use std::future::{Future, poll_fn};
 use std::net::SocketAddr;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Poll, ready};
 use std::time::Duration;
@@ -195,7 +198,9 @@ impl Acceptor {
     {
         let transport = Transport::new(stream);
         let peer = transport.peer_addr();
-        let (ws, request) = self.accept_transport(transport, peer, &Security::default()).await?;
+        let security = Security::default();
+        let open = self.accept_transport(transport, peer, &security);
+        let (ws, request) = self.in_time(open, peer).await?;
         heartbeat::spawn(ws.shared());
         Ok((ws, request))
     }
@@ -229,9 +234,10 @@ impl Acceptor {
     {
         let mut transport = Transport::new(stream);
         let request = Request::new(request.map(|_body| ()), transport.peer_addr());
-        let early = Bytes::copy_from_slice(early);
+        let upgrade = Upgrade::of(&request);
+        let head = Head { request, upgrade, early: Bytes::copy_from_slice(early) };
         let open = async {
-            let opened = self.decide(&mut transport, request, early).await?;
+            let opened = self.decide(&mut transport, head).await?;
             Ok(self.open(opened, transport))
         };
         let (ws, request) = self.in_time(open, None).await?;
@@ -239,19 +245,32 @@ impl Acceptor {
         Ok((ws, request))
     }
 
-    pub(super) async fn accept_transport(
+    async fn accept_transport(
         &self,
         transport: Transport,
         peer: Option<SocketAddr>,
         security: &Security,
     ) -> Result<(WebSocket, Request), Error> {
-        // Boxed here: a future is copied each time it is handed on, and this one is large.
-        let open = Box::pin(async move {
-            let mut transport = security.secure(transport).await?;
-            let opened = self.handshake_on(&mut transport, peer).await?;
-            Ok(self.open(opened, transport))
-        });
-        self.in_time(open, peer).await
+        let mut transport = security.secure(transport).await?;
+        let opened = self.handshake_on(&mut transport, peer).await?;
+        Ok(self.open(opened, transport))
+    }
+
+    /// As [`accept`](Self::accept), for a listener that keeps the time of all its handshakes.
+    pub(super) async fn accept_before(
+        &self,
+        deadlines: &Arc<Deadlines>,
+        transport: Transport,
+        peer: Option<SocketAddr>,
+        security: &Security,
+    ) -> Result<(WebSocket, Request), Error> {
+        // Pinned here: a future that is handed on by value takes its room twice.
+        let open = pin!(self.accept_transport(transport, peer, security));
+        let result = match self.timeout {
+            None => Ok(open.await),
+            Some(timeout) => deadlines.within(timeout, open).await.ok_or(timeout),
+        };
+        self.note_outcome(result, peer)
     }
 
     async fn in_time<T>(
@@ -260,14 +279,24 @@ impl Acceptor {
         peer: Option<SocketAddr>,
     ) -> Result<T, Error> {
         let result = match self.timeout {
-            None => open.await,
-            Some(timeout) => tokio::time::timeout(timeout, open).await.unwrap_or_else(|_| {
-                Err(Error::timeout(
-                    ErrorCode::HandshakeTimeout,
-                    format!("the client did not finish its opening handshake within {timeout:?}"),
-                ))
-            }),
+            None => Ok(open.await),
+            Some(timeout) => tokio::time::timeout(timeout, open).await.map_err(|_| timeout),
         };
+        self.note_outcome(result, peer)
+    }
+
+    /// The outcome of a handshake, or how long it was waited for in vain.
+    fn note_outcome<T>(
+        &self,
+        result: Result<Result<T, Error>, Duration>,
+        peer: Option<SocketAddr>,
+    ) -> Result<T, Error> {
+        let result = result.unwrap_or_else(|timeout| {
+            Err(Error::timeout(
+                ErrorCode::HandshakeTimeout,
+                format!("the client did not finish its opening handshake within {timeout:?}"),
+            ))
+        });
         // A request that was answered has been told of when it was.
         match &result {
             Ok(_) | Err(Error::Handshake(_)) => {}
@@ -301,7 +330,7 @@ impl Acceptor {
     pub(super) fn open(&self, open: Opened, transport: Transport) -> (WebSocket, Request) {
         let Opened { request, subprotocol, extensions, early } = open;
         let connection = Connection::server(&extensions, &self.options);
-        let (peer, path) = (request.peer_addr(), request.uri().path());
+        let (peer, path) = (|| request.peer_addr(), request.path());
         let span = trace::Span::new("server", peer, &path, subprotocol.as_deref(), &extensions);
         let meter = Meter::new(self.stats.as_ref(), span);
         let shared =
@@ -317,17 +346,14 @@ impl Acceptor {
         let mut handshake = ServerHandshake::new(self.head_limits);
         loop {
             // A request that never came is no refusal.
-            let head = read_head(transport, &mut handshake).await.inspect_err(|error| {
+            let head = read_head(transport, &mut handshake, peer).await.inspect_err(|error| {
                 if matches!(error, Error::Handshake(_)) {
                     self.note_failure(peer, error);
                 }
             })?;
             match head {
                 Ok(None) => {}
-                Ok(Some((head, early))) => {
-                    let request = Request::new(head, peer);
-                    return self.decide(transport, request, early).await;
-                }
+                Ok(Some(head)) => return self.decide(transport, head).await,
                 Err(refusal) => {
                     self.note_refusal(peer, None, &refusal);
                     return Err(Box::pin(refuse(transport, refusal)).await);
@@ -336,48 +362,59 @@ impl Acceptor {
         }
     }
 
-    async fn decide(
-        &self,
-        transport: &mut Transport,
-        request: Request,
-        early: Bytes,
-    ) -> Result<Opened, Error> {
+    /// Answers a request.
+    async fn decide(&self, transport: &mut Transport, head: Head) -> Result<Opened, Error> {
+        // By reference: what a future is handed by value takes its room once more.
+        let Head { request, upgrade, early } = &head;
         let rules = &*self.rules;
         if let Some(http) = &rules.http {
             if !request.headers().contains_key(http::header::UPGRADE) {
-                let response = http(&request);
+                let response = http(request);
                 let status = response.status();
                 if let Some(stats) = &self.stats {
                     stats.plain_request();
                 }
-                respond(transport, &response).await?;
+                // Boxed, so that a handshake keeps no room for it.
+                Box::pin(respond(transport, &response)).await?;
                 return Err(plain_request(status));
             }
         }
-        let Agreed { response, subprotocol, extensions } = match self.agree(&request).await {
+        let agreed = self.agree(request, upgrade, Upgrade::encode).await;
+        let Agreed { response, subprotocol, extensions } = match agreed {
             Ok(agreed) => agreed,
             Err(refusal) => {
-                let (peer, path) = (request.peer_addr(), request.uri().path());
-                self.note_refusal(peer, Some(path), &refusal);
+                self.note_refusal(request.peer_addr(), Some(request.path()), &refusal);
                 return Err(Box::pin(refuse(transport, refusal)).await);
             }
         };
-        respond(transport, &response.map(|()| [0; 0])).await?;
-        Ok(Opened { request, subprotocol, extensions, early })
+        write(transport, &response).await?;
+        let early = early.clone();
+        Ok(Opened { request: head.request, subprotocol, extensions, early })
     }
 
-    /// Decides over a request: what is agreed on, and the 101.
+    /// Decides over a request: what is agreed on, and the 101 in the form in which `respond` makes
+    /// it.
     ///
     /// Ready at once if there is no `authorize`, on which the integration with axum relies.
-    pub(super) async fn agree(&self, request: &Request) -> Result<Agreed, Refusal> {
+    pub(super) async fn agree<R>(
+        &self,
+        request: &Request,
+        upgrade: &Result<Upgrade, Refusal>,
+        respond: impl FnOnce(
+            &Upgrade,
+            Option<&str>,
+            Option<&str>,
+            &HeaderMap,
+        ) -> Result<(Negotiated, R), hybi_proto::Error>,
+    ) -> Result<Agreed<R>, Refusal> {
         let rules = &*self.rules;
-        let upgrade = Upgrade::of(request)?;
+        let upgrade = upgrade.as_ref().map_err(Clone::clone)?;
         if let Some(path) = &rules.path {
-            if request.uri().path() != path {
+            if request.path() != path {
                 return Err(Refusal::new(StatusCode::NOT_FOUND, "no WebSocket here"));
             }
         }
-        rules.origins.check(upgrade.origin(), request.header("host"))?;
+        rules.origins.check(upgrade.origin(), || request.header("host"))?;
         if let Some(authorize) = &rules.authorize {
             authorize(request).await?;
         }
@@ -401,9 +438,9 @@ impl Acceptor {
             None => (Extensions::none(), None),
         };
         // A rule of ours has chosen what must not be chosen.
-        let (negotiated, response) = upgrade
-            .respond(subprotocol.as_deref(), answer.as_deref(), &headers)
-            .map_err(|error| Refusal::because(StatusCode::INTERNAL_SERVER_ERROR, error))?;
+        let (negotiated, response) =
+            respond(upgrade, subprotocol.as_deref(), answer.as_deref(), &headers)
+                .map_err(|error| Refusal::because(StatusCode::INTERNAL_SERVER_ERROR, error))?;
         Ok(Agreed { response, subprotocol: negotiated.subprotocol, extensions })
     }
 }
@@ -424,8 +461,8 @@ impl std::fmt::Debug for Acceptor {
 }
 
 /// What the client is going to be answered, and what has been agreed on by it.
-pub(super) struct Agreed {
-    pub(super) response: Response<()>,
+pub(super) struct Agreed<R> {
+    pub(super) response: R,
     pub(super) subprotocol: Option<String>,
     pub(super) extensions: Extensions,
 }
@@ -439,13 +476,23 @@ pub(super) struct Opened {
     pub(super) early: Bytes,
 }
 
+/// What has been read of a client.
+struct Head {
+    request: Request,
+    /// Whether it is an opening handshake.
+    upgrade: Result<Upgrade, Refusal>,
+    /// Octets that came together with the request.
+    early: Bytes,
+}
+
 /// Reads once: the head of the request and what came after it, as soon as the head is complete.
 ///
 /// The buffer is the thread's, so that nothing of it is in a future.
 async fn read_head(
     transport: &mut Transport,
     handshake: &mut ServerHandshake,
-) -> Result<Result<Option<(http::Request<()>, Bytes)>, Refusal>, Error> {
+    peer: Option<SocketAddr>,
+) -> Result<Result<Option<Head>, Refusal>, Error> {
     poll_fn(|cx| {
         let mut chunk = Chunk::take();
         let mut buf = ReadBuf::new(chunk.free());
@@ -454,8 +501,12 @@ async fn read_head(
         if input.is_empty() {
             return Poll::Ready(Err(handshake.receive_eof().into()));
         }
-        let head = handshake.receive(&mut input);
-        Poll::Ready(Ok(head.map(|head| head.map(|head| (head, Bytes::copy_from_slice(input))))))
+        let head = handshake.receive_head(&mut input);
+        let with_early = |(head, upgrade)| {
+            let early = Bytes::copy_from_slice(input);
+            Head { request: Request::of_head(head, peer), upgrade, early }
+        };
+        Poll::Ready(Ok(head.map(|head| head.map(with_early))))
     })
     .await
 }
@@ -469,26 +520,29 @@ fn plain_request(status: StatusCode) -> Error {
     Error::handshake(hybi_proto::ErrorDetail::new(ErrorCode::PlainRequest, text))
 }
 
+/// Answers with something else than a 101, after which the connection is over.
 async fn respond<B: AsRef<[u8]>>(
     transport: &mut Transport,
     response: &Response<B>,
 ) -> Result<(), Error> {
     let mut octets = Vec::with_capacity(256);
     encode_response(response, &mut octets);
+    write(transport, &octets).await?;
+    // The rest of what the client sends is read, so that closing does not reset the connection
+    // before it has read the answer.
+    let _ = transport.shutdown().await;
+    let _ = tokio::time::timeout(pump::LINGER, pump::drop_input(transport)).await;
+    Ok(())
+}
+
+async fn write(transport: &mut Transport, octets: &[u8]) -> Result<(), Error> {
     let write = async {
-        transport.write_all(&octets).await?;
+        transport.write_all(octets).await?;
         transport.flush().await
     };
-    write.await.map_err(|error| {
-        Error::io(ErrorCode::Io, "answering the opening handshake failed", error)
-    })?;
-    if response.status() != StatusCode::SWITCHING_PROTOCOLS {
-        // The rest of what the client sends is read, so that closing does not reset the connection
-        // before it has read the answer.
-        let _ = transport.shutdown().await;
-        let _ = tokio::time::timeout(pump::LINGER, pump::drop_input(transport)).await;
-    }
-    Ok(())
+    write
+        .await
+        .map_err(|error| Error::io(ErrorCode::Io, "answering the opening handshake failed", error))
 }
 
 /// Tells the client why not.

@@ -73,9 +73,8 @@ impl<F> Serving<F> {
     where
         F: 'static,
     {
-        // Boxed, so that an idle connection does not keep room for its handshake.
-        let opening = Box::pin(async move {
-            let (ws, request) = match opening.await {
+        let then = move |opened: Result<(WebSocket, Request), Error>| {
+            let (ws, request) = match opened {
                 Ok(open) => open,
                 Err(error) => {
                     // A page that was served is no error.
@@ -104,8 +103,30 @@ impl<F> Serving<F> {
                 handler(ws, request)
             };
             Some(Opened { shared, handler, after })
-        });
+        };
+        // Boxed, so that an idle connection does not keep room for its handshake.
+        let opening = Box::pin(Then { future: opening, then: Some(then) });
         Serving { stage: Stage::Opening { opening }, shared: None, heartbeat: None, after: None }
+    }
+}
+
+pin_project! {
+    /// A future and what is to be done with its output; an `async` block would take the room of the
+    /// future twice.
+    struct Then<F, T> {
+        #[pin]
+        future: F,
+        then: Option<T>,
+    }
+}
+
+impl<F: Future, T: FnOnce(F::Output) -> Option<O>, O> Future for Then<F, T> {
+    type Output = Option<O>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<O>> {
+        let this = self.project();
+        let output = ready!(this.future.poll(cx));
+        Poll::Ready(this.then.take().and_then(|then| then(output)))
     }
 }
 

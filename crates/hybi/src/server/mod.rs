@@ -5,6 +5,7 @@
 
 mod acceptor;
 mod clients;
+mod deadlines;
 mod handler;
 mod listen;
 mod listener;

@@ -1,7 +1,10 @@
 //! [`Request`]: what the client asked for, and from where.
 
+use hybi_proto::handshake::RequestHead;
+use std::fmt;
 use std::net::SocketAddr;
 use std::ops::Deref;
+use std::sync::OnceLock;
 
 /// The client's request: method, URI and headers (it is an [`http::Request`]), and where it came
 /// from.
@@ -15,32 +18,48 @@ use std::ops::Deref;
 /// let address = request.peer_addr();
 /// # }
 /// ```
-#[derive(Debug)]
-pub struct Request {
-    head: http::Request<()>,
+pub struct Request(Box<Inner>);
+
+/// Behind a pointer, because it is handed on from future to future.
+struct Inner {
+    /// Made of `head` when somebody asks for it: most handlers never do.
+    request: OnceLock<http::Request<()>>,
+    head: Option<RequestHead>,
     peer: Option<SocketAddr>,
 }
 
 impl Request {
-    pub(crate) fn new(head: http::Request<()>, peer: Option<SocketAddr>) -> Self {
-        Request { head, peer }
+    pub(crate) fn new(request: http::Request<()>, peer: Option<SocketAddr>) -> Self {
+        Request(Box::new(Inner { request: request.into(), head: None, peer }))
+    }
+
+    pub(crate) fn of_head(head: RequestHead, peer: Option<SocketAddr>) -> Self {
+        Request(Box::new(Inner { request: OnceLock::new(), head: Some(head), peer }))
+    }
+
+    /// The path of its URI.
+    pub(crate) fn path(&self) -> &str {
+        match &self.0.head {
+            Some(head) => head.uri().path(),
+            None => self.uri().path(),
+        }
     }
 
     /// The address of the other end of the TCP connection: the client, or the last proxy. `None` if
     /// it did not come over TCP.
     pub fn peer_addr(&self) -> Option<SocketAddr> {
-        self.peer
+        self.0.peer
     }
 
     /// The first value of a header as text; `None` if it is missing or not ASCII.
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.head.headers().get(name)?.to_str().ok()
+        self.headers().get(name)?.to_str().ok()
     }
 
     /// The value of a cookie, as it was sent; `None` if there is no such cookie.
     pub fn cookie(&self, name: &str) -> Option<&str> {
         // RFC 6265 §4.2.1: pairs with `; ` between them; §5.4: in one header, yet HTTP/2 splits it.
-        let headers = self.head.headers().get_all(http::header::COOKIE);
+        let headers = self.headers().get_all(http::header::COOKIE);
         let mut pairs = headers
             .iter()
             .filter_map(|value| value.to_str().ok())
@@ -56,14 +75,26 @@ impl Request {
 
     /// The request without the address.
     pub fn into_inner(self) -> http::Request<()> {
-        self.head
+        let Inner { request, head, .. } = *self.0;
+        request.into_inner().unwrap_or_else(|| made_of(head.as_ref()))
     }
 }
 
 impl Deref for Request {
     type Target = http::Request<()>;
     fn deref(&self) -> &http::Request<()> {
-        &self.head
+        self.0.request.get_or_init(|| made_of(self.0.head.as_ref()))
+    }
+}
+
+fn made_of(head: Option<&RequestHead>) -> http::Request<()> {
+    // INVARIANT: there is one or the other from the beginning.
+    head.map(RequestHead::to_request).unwrap_or_default()
+}
+
+impl fmt::Debug for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Request").field("head", &**self).field("peer", &self.0.peer).finish()
     }
 }
 

@@ -3,6 +3,7 @@
 
 use super::acceptor::Acceptor;
 use super::clients::{self, Clients};
+use super::deadlines::Deadlines;
 use super::handler::{Serving, Tell};
 use super::listen::{Listener, Unregistered};
 use super::request::Request;
@@ -48,6 +49,7 @@ where
         listener: Listener,
         alive: Option<mpsc::Sender<()>>,
     ) -> Result<(), Error> {
+        let deadlines = Arc::<Deadlines>::default();
         loop {
             let (transport, peer) = match listener.accept().await {
                 Ok(accepted) => accepted,
@@ -63,12 +65,14 @@ where
                 }
             };
             let (service, alive) = (self.clone(), alive.clone());
+            let deadlines = deadlines.clone();
             let tell = self.on_error.clone();
             let tell = tell.map(|tell| Box::new(move |error: &Error| tell(error, peer)) as Tell);
             clients::spawn(self.clients.as_ref(), move |ticket| {
                 let handling = service.clone();
                 let opening = async move {
-                    service.acceptor.accept_transport(transport, peer, &service.security).await
+                    let Service { acceptor, security, .. } = &*service;
+                    acceptor.accept_before(&deadlines, transport, peer, security).await
                 };
                 let handler = move |ws, request| (handling.handler)(ws, request);
                 Serving::new(opening, handler, ticket, tell, alive)

@@ -39,11 +39,7 @@ impl Shutdown {
 
     /// The reason in the Close frame (default empty); what is longer than 123 bytes is cut off.
     pub fn reason(mut self, reason: &str) -> Self {
-        let mut end = reason.len().min(CloseFrame::MAX_REASON);
-        while !reason.is_char_boundary(end) {
-            end -= 1;
-        }
-        self.frame.reason = Utf8Bytes::from(&reason[..end]);
+        self.frame = CloseFrame::fitting(self.frame.code, reason);
         self
     }
 

@@ -11,6 +11,7 @@ use crate::transport::Transport;
 use crate::websocket::WebSocket;
 use bytes::Bytes;
 use http::{Response, StatusCode};
+use hybi_proto::handshake::Upgrade;
 use hybi_proto::{ErrorCode, Extensions};
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
@@ -73,13 +74,14 @@ impl Acceptor {
         *head.version_mut() = request.version();
         *head.headers_mut() = request.headers().clone();
         let copy = Request::new(head, peer);
-        let agreed = self.agree(&copy).await.and_then(|agreed| {
-            if request.extensions().get::<OnUpgrade>().is_none() {
-                let reason = "this HTTP server was not told to allow upgrades";
-                return Err(Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, reason));
-            }
-            Ok(agreed)
-        });
+        let agreed =
+            self.agree(&copy, &Upgrade::of(&copy), Upgrade::respond).await.and_then(|agreed| {
+                if request.extensions().get::<OnUpgrade>().is_none() {
+                    let reason = "this HTTP server was not told to allow upgrades";
+                    return Err(Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, reason));
+                }
+                Ok(agreed)
+            });
         let Agreed { response, subprotocol, extensions } = agreed
             .inspect_err(|refusal| self.note_refusal(peer, Some(copy.uri().path()), refusal))?;
         let upgrading = Upgrading {

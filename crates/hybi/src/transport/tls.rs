@@ -9,8 +9,11 @@ use hybi_proto::{ErrorCode, ErrorDetail};
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
-use rustls::{AlertDescription, CertificateError, ClientConfig, InvalidMessage, PeerIncompatible};
-use std::io;
+use rustls::{
+    AlertDescription, CertificateError, ClientConfig, ClientConnection, InvalidMessage,
+    PeerIncompatible,
+};
+use std::io::{self, Write as _};
 use std::sync::Arc;
 use tokio_rustls::TlsConnector;
 
@@ -61,19 +64,28 @@ pub(crate) fn server_name(name: &str) -> Result<ServerName<'static>, Error> {
         .map_err(|_| error(format!("{name:?} is no name that a certificate can have")))
 }
 
-/// The client's TLS handshake over `transport`.
+/// The client's TLS handshake over `transport`, and how many octets of `first` it has taken along.
+///
+/// They leave in the same write as the client's last message of the handshake, and not before: until
+/// then rustls keeps them, and if the server does not prove who it is they are dropped.
 pub(crate) async fn connect(
     transport: Transport,
     name: &str,
     config: Arc<ClientConfig>,
-) -> Result<tokio_rustls::client::TlsStream<Transport>, Error> {
+    first: &[u8],
+) -> Result<(tokio_rustls::client::TlsStream<Transport>, usize), Error> {
     let server_name = server_name(name)?;
+    let mut taken = 0;
+    let take = |session: &mut ClientConnection| {
+        // What does not fit is for the caller to write.
+        taken = session.writer().write(first).unwrap_or(0);
+    };
     let stream = TlsConnector::from(config)
-        .connect(server_name, transport)
+        .connect_with(server_name, transport, take)
         .await
         .map_err(|cause| handshake_error(name, cause))?;
     match stream.get_ref().1.alpn_protocol() {
-        None | Some(ALPN) => Ok(stream),
+        None | Some(ALPN) => Ok((stream, taken)),
         Some(other) => Err(error(format!(
             "{name} chose the protocol {:?} (ALPN), which is not http/1.1",
             String::from_utf8_lossy(other)

@@ -3,6 +3,7 @@
 
 #[cfg(any(feature = "tls", feature = "native-tls"))]
 pub mod certificates;
+pub mod counting;
 pub mod program;
 pub mod scripted;
 #[cfg(any(feature = "tls", feature = "native-tls"))]

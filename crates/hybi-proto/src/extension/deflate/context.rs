@@ -4,6 +4,7 @@
 //! of the time would go into cache misses. What a state knows that matters for the next message is
 //! the plain text it has seen; so only that is kept, and a state of the thread is primed with it.
 
+use super::inflate::Decoder;
 use super::lz77::Encoder;
 use super::params::DeflateOptions;
 use crate::code::ErrorCode;
@@ -156,6 +157,7 @@ thread_local! {
     #[expect(clippy::vec_box, reason = "a box is what a decompressor has room for")]
     static INFLATES: RefCell<Vec<Box<Inflate>>> = const { RefCell::new(Vec::new()) };
     static ENCODER: Cell<Option<Box<Encoder>>> = const { Cell::new(None) };
+    static DECODER: Cell<Option<Box<Decoder>>> = const { Cell::new(None) };
     static BUFFER: Cell<Option<Box<[u8]>>> = const { Cell::new(None) };
 }
 
@@ -193,6 +195,15 @@ pub(super) fn take_encoder() -> Box<Encoder> {
 
 pub(super) fn put_encoder(encoder: Box<Encoder>) {
     let _ = ENCODER.try_with(|kept| kept.set(Some(encoder)));
+}
+
+pub(super) fn take_decoder() -> Box<Decoder> {
+    let kept = DECODER.try_with(Cell::take).ok().flatten();
+    kept.unwrap_or_else(|| Box::new(Decoder::new()))
+}
+
+pub(super) fn put_decoder(decoder: Box<Decoder>) {
+    let _ = DECODER.try_with(|kept| kept.set(Some(decoder)));
 }
 
 /// A state for raw deflate data without any context.

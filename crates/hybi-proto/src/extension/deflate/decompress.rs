@@ -1,7 +1,11 @@
 //! [`Decompressor`]: the receiving side of permessage-deflate (RFC 7692 §7.2.2).
 
 use super::TAIL;
-use super::context::{History, out_of_memory, put_inflate, take_inflate, with_scratch};
+use super::context::{
+    History, SCRATCH, out_of_memory, put_decoder, put_inflate, take_decoder, take_inflate,
+    with_scratch,
+};
+use super::inflate;
 use super::params::DeflateParams;
 use crate::code::ErrorCode;
 use crate::error::Error;
@@ -148,12 +152,39 @@ impl Decompressor {
             if input.is_empty() {
                 return Ok(());
             }
+            if fin && self.short(input, max, sink)? {
+                return Ok(());
+            }
             self.inflate = Some(primed(&self.window)?);
         }
         with_scratch(|scratch| {
             self.feed(input, max, scratch, sink)?;
             if fin && !self.paused { self.finish(scratch) } else { Ok(()) }
         })
+    }
+
+    /// Decompresses a short message that has come whole, or leaves it as it is and returns false.
+    fn short(
+        &mut self,
+        input: &mut &[u8],
+        max: usize,
+        sink: &mut dyn FnMut(&[u8]) -> Result<(), Error>,
+    ) -> Result<bool, Error> {
+        let left = self.left as usize;
+        if input.len() > left.min(inflate::MAX_INPUT) {
+            return Ok(false);
+        }
+        let mut decoder = take_decoder();
+        let Some(plain) = decoder.decode(input, self.window.parts(), max.min(left)) else {
+            put_decoder(decoder);
+            return Ok(false);
+        };
+        self.left -= plain.len().max(input.len()) as u32;
+        *input = &[];
+        self.window.push(plain)?;
+        plain.chunks(SCRATCH).try_for_each(sink)?;
+        put_decoder(decoder);
+        Ok(true)
     }
 
     fn feed(

@@ -2,12 +2,14 @@
 //!
 //! [`params`] is what the handshake agrees on, [`compress`] the sending side, [`decompress`] the
 //! receiving side. What is kept per connection and what per thread is in [`context`]. Long messages
-//! are zlib's work; short ones are searched by [`lz77`] and written by [`huffman`].
+//! are zlib's work; short ones are searched by [`lz77`] and written by [`huffman`], and read by
+//! [`inflate`].
 
 mod compress;
 mod context;
 mod decompress;
 mod huffman;
+mod inflate;
 mod lz77;
 mod params;
 

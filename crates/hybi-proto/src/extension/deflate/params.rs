@@ -205,7 +205,9 @@ impl DeflateOptions {
 
     /// Client: the value of `Sec-WebSocket-Extensions` for the request.
     pub fn offer(&self) -> String {
-        let mut offer = String::from(NAME);
+        // What is offered by default, in one allocation.
+        let mut offer = String::with_capacity(64);
+        offer.push_str(NAME);
         if self.server_no_context_takeover {
             push_flag(&mut offer, SERVER_NO_CONTEXT_TAKEOVER);
         }

@@ -34,6 +34,19 @@ fn rejection(options: &RequestOptions, input: &[u8]) -> Response<bytes::Bytes> {
     }
 }
 
+#[test]
+fn a_101_that_is_refused_can_be_looked_at() {
+    let head = switching(&["Sec-WebSocket-Accept: wrong", "Server: odd"]);
+    let mut handshake = client(&RequestOptions::new());
+    assert!(handshake.refused().is_none());
+    handshake.receive(&mut &head[..]).unwrap_err();
+    assert_eq!(handshake.refused().unwrap().headers()["server"], "odd");
+
+    let mut handshake = client(&RequestOptions::new());
+    handshake.receive(&mut &switching(&[])[..]).unwrap();
+    assert!(handshake.refused().is_none());
+}
+
 /// The 101 that answers `NONCE`, with these lines for the ones of the same name, or added.
 fn switching(lines: &[&str]) -> Vec<u8> {
     let name = |line: &str| line.split(':').next().unwrap().to_ascii_lowercase();

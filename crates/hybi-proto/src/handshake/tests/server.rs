@@ -383,19 +383,20 @@ fn a_response_can_say_only_what_was_offered() {
     let none = HeaderMap::new();
     let plain = upgrade(&[]);
     let offer = upgrade(&["Sec-WebSocket-Protocol: a, b", "Sec-WebSocket-Extensions: x"]);
-    let refused = |result: Result<(Negotiated, Response<()>), Error>, reason: &str| {
-        let error = result.expect_err(reason);
-        assert!(matches!(error, Error::Usage(_)), "{error:?}");
-        assert!(error.to_string().contains(reason), "{error}");
+    let refused = |upgrade: &Upgrade, subprotocol, extensions, extra: &HeaderMap, reason: &str| {
+        let responded = upgrade.respond(subprotocol, extensions, extra).map(|_| ());
+        let encoded = upgrade.encode(subprotocol, extensions, extra).map(|_| ());
+        for result in [responded, encoded] {
+            let error = result.expect_err(reason);
+            assert!(matches!(error, Error::Usage(_)), "{error:?}");
+            assert!(error.to_string().contains(reason), "{error}");
+        }
     };
-    refused(plain.respond(Some("a"), None, &none), "\"a\" was not offered");
-    refused(
-        offer.respond(Some("a, b"), None, &none),
-        "was not offered by the client (offered: a, b)",
-    );
-    refused(offer.respond(Some("A"), None, &none), "was not offered");
-    refused(plain.respond(None, Some("x"), &none), "\"x\" was not offered");
-    refused(offer.respond(None, Some("x\r\nY: z"), &none), "a header cannot carry");
+    refused(&plain, Some("a"), None, &none, "\"a\" was not offered");
+    refused(&offer, Some("a, b"), None, &none, "was not offered by the client (offered: a, b)");
+    refused(&offer, Some("A"), None, &none, "was not offered");
+    refused(&plain, None, Some("x"), &none, "\"x\" was not offered");
+    refused(&offer, None, Some("x\r\nY: z"), &none, "a header cannot carry");
     for name in [
         header::UPGRADE,
         header::CONNECTION,
@@ -405,13 +406,74 @@ fn a_response_can_say_only_what_was_offered() {
         header::CONTENT_LENGTH,
         header::TRANSFER_ENCODING,
     ] {
-        refused(plain.respond(None, None, &headers(&[(name, "x")])), "belongs to the handshake");
+        refused(&plain, None, None, &headers(&[(name, "x")]), "belongs to the handshake");
     }
     let cookies = headers(&[(header::SET_COOKIE, "a=b"), (header::SET_COOKIE, "c=d")]);
     let (_, response) = offer.respond(Some("b"), Some("x; y"), &cookies).unwrap();
     let wire = octets(&response.map(|()| ""));
     assert!(wire.contains("\r\nSec-WebSocket-Protocol: b\r\nSec-WebSocket-Extensions: x; y\r\n"));
     assert!(wire.ends_with("\r\nSet-Cookie: a=b\r\nSet-Cookie: c=d\r\n\r\n"), "{wire}");
+}
+
+#[test]
+fn a_head_is_judged_as_the_request_that_is_made_of_it() {
+    let long = format!("X: {}", "y".repeat(15_000));
+    let many: Vec<String> = (0..90).map(|n| format!("X-{n}: y")).collect();
+    let many: Vec<&str> = many.iter().map(String::as_str).collect();
+    let cases: [&[&str]; 17] = [
+        &[],
+        &["Host"],
+        &["Host: a/b"],
+        &["Connection: keep-alive, UPGRADE"],
+        &["Connection: close"],
+        &["Upgrade"],
+        &["upgrade: WebSocket"],
+        &["Sec-WebSocket-Key"],
+        &["Sec-WebSocket-Version: 8", "Sec-WebSocket-Origin: https://a"],
+        &["Sec-WebSocket-Version: 99"],
+        &["Sec-WebSocket-Protocol: a, b", "Sec-WebSocket-Protocol: c"],
+        &["Sec-WebSocket-Protocol: a, a"],
+        &["Sec-WebSocket-Extensions: x; y", "Sec-WebSocket-Extensions: z"],
+        &["Origin: https://a", "Cookie: a=\u{e9}", "Cookie: b= c "],
+        &["Content-Length: 5"],
+        &[&long],
+        &many,
+    ];
+    for lines in cases {
+        let octets = opening(lines);
+        let request = read(&octets);
+        let mut input = &octets[..];
+        let head = ServerHandshake::new(HeadLimits::new()).receive_head(&mut input);
+        let (request, (head, upgrade)) = match (request, head) {
+            (Ok(Some(request)), Ok(Some(head))) => (request, head),
+            (request, head) => {
+                assert_eq!(request.unwrap_err().body(), head.unwrap_err().body());
+                continue;
+            }
+        };
+        assert_eq!(format!("{:?}", head.to_request()), format!("{request:?}"));
+        assert_eq!(head.uri(), request.uri());
+        match (upgrade, Upgrade::of(&request)) {
+            (Ok(upgrade), of_request) => assert_eq!(upgrade, of_request.unwrap()),
+            (Err(refusal), of_request) => {
+                assert_eq!(refusal.body(), of_request.unwrap_err().body(), "{lines:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_101_is_written_out_at_once_as_the_response_would_be() {
+    let offer = upgrade(&["Sec-WebSocket-Protocol: a, b", "Sec-WebSocket-Extensions: x"]);
+    let cookies = headers(&[(header::SET_COOKIE, "a=b"), (header::SET_COOKIE, "c=d")]);
+    for (subprotocol, extensions, extra) in
+        [(None, None, HeaderMap::new()), (Some("b"), Some("x; y"), cookies)]
+    {
+        let (negotiated, response) = offer.respond(subprotocol, extensions, &extra).unwrap();
+        let (same, wire) = offer.encode(subprotocol, extensions, &extra).unwrap();
+        assert_eq!(String::from_utf8(wire).unwrap(), octets(&response.map(|()| "")));
+        assert_eq!(same, negotiated);
+    }
 }
 
 #[test]

@@ -72,13 +72,11 @@ impl Failure<'_> {
             None => self.closed.is_some_and(|info| matches!(info.code(), 1001 | 1011..=1014)),
             Some(Error::Io(_) | Error::Timeout(_) | Error::Proxy(_) | Error::Closed(_)) => true,
             Some(Error::Tls(_)) => self.was_connected,
-            Some(error @ Error::Handshake(_)) => match error.response() {
-                Some(response) => {
-                    let status = response.status();
-                    status.is_server_error() || matches!(status.as_u16(), 408 | 425 | 429)
-                }
-                None => error.code() == Some(ErrorCode::InvalidHandshake),
-            },
+            Some(error @ Error::Handshake(_)) => {
+                let status = error.response().map_or(101, |response| response.status().as_u16());
+                matches!(status, 408 | 425 | 429 | 500..=599)
+                    || error.code() == Some(ErrorCode::InvalidHandshake)
+            }
             Some(_) => false,
         }
     }

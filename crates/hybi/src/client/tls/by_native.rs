@@ -7,6 +7,12 @@ use native_tls::{Certificate, Identity, TlsConnector};
 
 /// The connector that the settings describe.
 pub(super) fn connector(settings: &Settings) -> Result<TlsConnector, Error> {
+    if settings.on_certificates.is_some() {
+        return Err(Error::usage(
+            "native-tls shows nobody the certificates that it judges: leave on_certificates out, or \
+             use rustls (feature tls)",
+        ));
+    }
     let mut builder = TlsConnector::builder();
     match settings.roots {
         Roots::Default | Roots::System | Roots::Platform => {}

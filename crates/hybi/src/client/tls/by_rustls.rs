@@ -1,16 +1,16 @@
 //! The settings as a rustls configuration.
 
-use super::{Roots, Settings, TlsInfo, error};
+use super::{OnCertificates, Roots, Settings, TlsInfo, error};
 use crate::error::Error;
 use crate::transport::tls;
-use rustls::client::WantsClientCert;
+use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{
-    ClientConfig, ClientConnection, ConfigBuilder, DigitallySignedStruct, RootCertStore,
-    SignatureScheme, WantsVerifier,
+    ClientConfig, ClientConnection, DigitallySignedStruct, RootCertStore, SignatureScheme,
 };
+use std::fmt;
 use std::sync::Arc;
 
 /// The configuration that the settings describe.
@@ -19,7 +19,11 @@ pub(super) fn config(settings: &Settings) -> Result<ClientConfig, Error> {
     let builder = ClientConfig::builder_with_provider(provider.clone())
         .with_safe_default_protocol_versions()
         .map_err(|cause| error(format!("TLS cannot be set up: {cause}")))?;
-    let builder = verifier(settings, builder, provider)?;
+    let mut verifier = verifier(settings, provider)?;
+    if let Some(hook) = settings.on_certificates.clone() {
+        verifier = Arc::new(Shown { verifier, hook: Hook(hook) });
+    }
+    let builder = builder.dangerous().with_custom_certificate_verifier(verifier);
     let mut config = match &settings.identity {
         None => builder.with_no_client_auth(),
         Some((certificates, key)) => builder
@@ -37,12 +41,10 @@ pub(super) fn config(settings: &Settings) -> Result<ClientConfig, Error> {
 
 fn verifier(
     settings: &Settings,
-    builder: ConfigBuilder<ClientConfig, WantsVerifier>,
     provider: Arc<CryptoProvider>,
-) -> Result<ConfigBuilder<ClientConfig, WantsClientCert>, Error> {
+) -> Result<Arc<dyn ServerCertVerifier>, Error> {
     if settings.accept_any {
-        let verifier = Arc::new(AcceptAny { provider });
-        return Ok(builder.dangerous().with_custom_certificate_verifier(verifier));
+        return Ok(Arc::new(AcceptAny { provider }));
     }
     let mut own = Vec::new();
     for pem in &settings.authorities {
@@ -50,7 +52,7 @@ fn verifier(
     }
     let mut roots = RootCertStore::empty();
     match effective(settings.roots) {
-        Roots::Platform => return platform(builder, own, provider),
+        Roots::Platform => return platform(own, provider),
         Roots::System => add_system(&mut roots)?,
         Roots::None => {}
         _ => roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned()),
@@ -63,7 +65,10 @@ fn verifier(
     if roots.is_empty() {
         return Err(error("nobody is trusted to sign certificates (see Tls::roots)".to_owned()));
     }
-    Ok(builder.with_root_certificates(roots))
+    match WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider).build() {
+        Ok(verifier) => Ok(verifier),
+        Err(cause) => Err(error(format!("TLS cannot be set up: {cause}"))),
+    }
 }
 
 fn effective(roots: Roots) -> Roots {
@@ -96,21 +101,19 @@ fn add_system(_: &mut RootCertStore) -> Result<(), Error> {
 
 #[cfg(feature = "platform-verifier")]
 fn platform(
-    builder: ConfigBuilder<ClientConfig, WantsVerifier>,
     own: Vec<CertificateDer<'static>>,
     provider: Arc<CryptoProvider>,
-) -> Result<ConfigBuilder<ClientConfig, WantsClientCert>, Error> {
+) -> Result<Arc<dyn ServerCertVerifier>, Error> {
     let verifier = rustls_platform_verifier::Verifier::new_with_extra_roots(own, provider)
         .map_err(|cause| error(format!("the system's verifier cannot be used: {cause}")))?;
-    Ok(builder.dangerous().with_custom_certificate_verifier(Arc::new(verifier)))
+    Ok(Arc::new(verifier))
 }
 
 #[cfg(not(feature = "platform-verifier"))]
 fn platform(
-    _: ConfigBuilder<ClientConfig, WantsVerifier>,
     _: Vec<CertificateDer<'static>>,
     _: Arc<CryptoProvider>,
-) -> Result<ConfigBuilder<ClientConfig, WantsClientCert>, Error> {
+) -> Result<Arc<dyn ServerCertVerifier>, Error> {
     Err(super::unavailable(Roots::Platform, "platform-verifier"))
 }
 
@@ -127,6 +130,67 @@ pub(super) fn info(connection: &ClientConnection) -> TlsInfo {
             .iter()
             .map(|certificate| certificate.to_vec())
             .collect(),
+    }
+}
+
+/// Shows the certificates to a hook before another verifier judges them.
+#[derive(Debug)]
+struct Shown {
+    verifier: Arc<dyn ServerCertVerifier>,
+    hook: Hook,
+}
+
+struct Hook(Arc<OnCertificates>);
+
+impl fmt::Debug for Hook {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Hook")
+    }
+}
+
+impl ServerCertVerifier for Shown {
+    fn verify_server_cert(
+        &self,
+        own: &CertificateDer<'_>,
+        others: &[CertificateDer<'_>],
+        name: &ServerName<'_>,
+        ocsp: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        let shown: Vec<&[u8]> =
+            std::iter::once(own).chain(others).map(|certificate| certificate.as_ref()).collect();
+        (self.hook.0)(&shown);
+        self.verifier.verify_server_cert(own, others, name, ocsp, now)
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.verifier.verify_tls12_signature(message, certificate, signature)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.verifier.verify_tls13_signature(message, certificate, signature)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.verifier.supported_verify_schemes()
+    }
+
+    fn requires_raw_public_keys(&self) -> bool {
+        self.verifier.requires_raw_public_keys()
+    }
+
+    fn root_hint_subjects(&self) -> Option<&[rustls::DistinguishedName]> {
+        self.verifier.root_hint_subjects()
     }
 }
 
