@@ -190,6 +190,8 @@ const CORES: Kind = (Part::Cores, Mode::Cores, "hybi, multi-threaded");
 const NODE: Kind = (Part::Node, Mode::Node, "ws");
 const NODE_TLS: Kind = (Part::Node, Mode::NodeTls, "ws");
 const NODE_DEFLATE: Kind = (Part::Node, Mode::NodeDeflate, "ws");
+const NODE_JS: Kind = (Part::Node, Mode::NodeJs, "ws (JavaScript)");
+const NODE_JS_DEFLATE: Kind = (Part::Node, Mode::NodeJsDeflate, "ws (JavaScript)");
 
 /// Every cell there is, in the order of the report.
 #[rustfmt::skip]
@@ -250,6 +252,14 @@ pub const CELLS: &[Cell] = &[
     cell("node-handshakes", "opening handshakes, 16 at once", NODE, Workload::Handshakes { at_once: 16 }),
     cell("node-idle", "5,000 idle connections", NODE, Workload::Idle { connections: 5000 }),
     cell("node-idle-deflate", "500 idle connections, compression used", NODE_DEFLATE, Workload::IdleCompressed { connections: 500 }),
+
+    cell("node-js-32Bx64", "without native code: 32 B, 64 connections", NODE_JS, binary(32, 64, 1)),
+    cell("node-js-32Bx64x16", "without native code: 32 B, 64 connections, 16 in flight", NODE_JS, binary(32, 64, 16)),
+    cell("node-js-1KiBx64", "without native code: 1 KiB, 64 connections", NODE_JS, binary(KIB, 64, 1)),
+    cell("node-js-text-1KiBx64", "without native code: 1 KiB of text, 64 connections", NODE_JS, text(KIB, 64, 1)),
+    cell("node-js-64KiBx16", "without native code: 64 KiB, 16 connections", NODE_JS, binary(64 * KIB, 16, 1)),
+    cell("node-js-deflate-1KiBx64", "without native code: 1 KiB of JSON, 64 connections, permessage-deflate", NODE_JS_DEFLATE, Workload::Compressed { size: KIB, connections: 64 }),
+    cell("node-js-deflate-16KiBx64", "without native code: 16 KiB of JSON, 64 connections, permessage-deflate", NODE_JS_DEFLATE, Workload::Compressed { size: 16 * KIB, connections: 64 }),
 ];
 
 #[cfg(test)]

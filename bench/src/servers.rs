@@ -37,6 +37,10 @@ pub enum Mode {
     NodeTls,
     /// `Deflate`, among the servers on Node.js.
     NodeDeflate,
+    /// `Echo`, among the servers on Node.js without native code.
+    NodeJs,
+    /// `Deflate`, among the servers on Node.js without native code.
+    NodeJsDeflate,
     /// `Echo`, on both cores.
     Cores,
     /// `Echo`, by servers that may know their connections.
@@ -44,7 +48,8 @@ pub enum Mode {
 }
 
 use Mode::{
-    Broadcast, Client, ClientTls, Cores, Deflate, Echo, Node, NodeDeflate, NodeTls, Tls, Tracked,
+    Broadcast, Client, ClientTls, Cores, Deflate, Echo, Node, NodeDeflate, NodeJs, NodeJsDeflate,
+    NodeTls, Tls, Tracked,
 };
 
 /// A server or client under test.
@@ -76,9 +81,9 @@ const fn rust(name: &'static str, package: &'static str, modes: &'static [Mode])
     Server { name, quick: false, modes, peer: Peer::WebSocket, program }
 }
 
-const fn raw(name: &'static str, binary: &'static str) -> Server {
-    let program = Program::Cargo { package: "server-raw", binary, arguments: &[] };
-    Server { name, quick: true, modes: &[Echo], peer: Peer::Raw, program }
+const fn raw(name: &'static str, peer: Peer) -> Server {
+    let program = Program::Cargo { package: "server-raw", binary: name, arguments: &[] };
+    Server { name, quick: true, modes: &[Echo], peer, program }
 }
 
 const fn npm(
@@ -106,8 +111,9 @@ const fn quick(server: Server) -> Server {
 
 /// Every program there is, in the order of a round.
 pub const SERVERS: &[Server] = &[
-    raw("raw-epoll", "raw-epoll"),
-    raw("raw-tokio", "raw-tokio"),
+    raw("raw-epoll", Peer::Raw),
+    raw("raw-tokio", Peer::Raw),
+    raw("raw-frames", Peer::WebSocket),
     quick(rust("hybi", "server-hybi", &[Echo, Tls, Deflate, Broadcast, Tracked])),
     quick(rust("fastwebsockets", "server-fastwebsockets", &[Echo, Tls, Broadcast])),
     quick(rust("tokio-tungstenite", "server-tokio-tungstenite", &[Echo, Tls])),
@@ -120,6 +126,11 @@ pub const SERVERS: &[Server] = &[
         ..npm("hybi (npm)", "node", "", &[Node, NodeTls, NodeDeflate, Broadcast])
     },
     npm("ws", "node", "ws.mjs", &[Echo, Tls, Deflate, Broadcast, Node, NodeTls, NodeDeflate]),
+    Server {
+        program: Program::OurNpm { script: "hybi-js.mjs" },
+        ..npm("hybi (npm, JavaScript)", "node", "", &[NodeJs, NodeJsDeflate])
+    },
+    npm("ws (JavaScript)", "node", "ws-js.mjs", &[NodeJs, NodeJsDeflate]),
     npm("bun", "bun", "bun.mjs", &[Echo, Tls, Broadcast, Node, NodeTls]),
     ours("hybi, clients tracked", &[Tracked], &["--tracked"]),
     ours("hybi, workers(2)", &[Cores], &["--workers", "2"]),
@@ -177,9 +188,9 @@ impl Server {
             command.args(arguments);
         }
         match mode {
-            Echo | Node | Cores | Tracked => {}
+            Echo | Node | NodeJs | Cores | Tracked => {}
             Broadcast => drop(command.arg("--broadcast")),
-            Deflate | NodeDeflate => drop(command.arg("--deflate")),
+            Deflate | NodeDeflate | NodeJsDeflate => drop(command.arg("--deflate")),
             Tls | NodeTls => {
                 command.arg("--tls").arg(&certificate.certificate).arg(&certificate.key);
             }

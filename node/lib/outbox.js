@@ -163,9 +163,12 @@ class Outbox {
     const parts = this._parts;
     const callbacks = this._callbacks;
     if (parts === null && callbacks === null && cb === undefined && this._handle !== null) {
+      const from = this._from;
       const to = this._to;
-      this._from += this._writeShort(this._memory, this._from, to, undefined);
+      this._from += this._writeShort(this._memory, from, to, undefined);
       if (this._from === to) {
+        // The kernel has it all: what comes next is written over it.
+        if (this._memory === arena && to === top) top = from;
         this.length = 0;
         this._memory = null;
         return;

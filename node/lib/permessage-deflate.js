@@ -114,16 +114,26 @@ class PerMessageDeflate {
   }
 
   /**
-   * As `compress`, but at once.
+   * As `compress`, but at once; `take` must follow before anything else is compressed or inflated.
    *
    * @param {Buffer|string} data the payload
    * @param {boolean} fin whether the message ends here
-   * @returns {Buffer|null} null if that is not possible, and `compress` has to be used: there is too much,
-   *   other data is being compressed, or there is no native code
+   * @returns {number} how many octets there are to take; −1 if that is not possible, and `compress` has
+   *   to be used: there is too much, other data is being compressed, or there is no native code
    */
   compressSync(data, fin) {
     this._deflate ??= deflateJobs(this);
-    return this._deflate.runSync(data, fin);
+    return this._deflate.runHeld(data, fin);
+  }
+
+  /**
+   * Writes what `compressSync` has produced.
+   *
+   * @param {Buffer} target where there is room for it
+   * @param {number} at from which octet on
+   */
+  take(target, at) {
+    codec.take(target, at);
   }
 
   /**
@@ -166,15 +176,11 @@ class PerMessageDeflate {
 class Jobs {
   /**
    * @param {object} context a native one or one of `zlib-contexts`
-   * @param {number} poolFrom the length from which the thread pool does it
-   * @param {?(data: Buffer|string, fin: boolean) => Buffer} now does it here; null if the context cannot
-   * @param {(data: Buffer|string, fin: boolean, callback: Function) => void} later does it in the pool
+   * @param {number} poolFrom the length from which the thread pool does it; 0 if the context knows nothing else
    */
-  constructor(context, poolFrom, now, later) {
+  constructor(context, poolFrom) {
     this._context = context;
     this._poolFrom = poolFrom;
-    this._now = now;
-    this._later = later;
     this._jobs = [];
     this._release = null;
     this._closed = false;
@@ -185,16 +191,9 @@ class Jobs {
     if (this._jobs.length === 1) this._start();
   }
 
-  runSync(data, fin) {
-    if (this._now === null || this._jobs.length > 0 || data.length >= this._poolFrom) return null;
-    return this._now(data, fin);
-  }
-
-  /** @returns {boolean} false if the context cannot forget */
-  reset() {
-    if (this._context.reset === undefined) return false;
-    this._context.reset();
-    return true;
+  /** Whether something can be done in this thread, and now. */
+  _canRunHere(data) {
+    return this._jobs.length === 0 && data.length < this._poolFrom;
   }
 
   /** @param {string} [message] what those who wait are told; nothing without it */
@@ -209,7 +208,7 @@ class Jobs {
 
   _start() {
     const { data, fin } = this._jobs[0];
-    if (this._now !== null && data.length < this._poolFrom) {
+    if (data.length < this._poolFrom) {
       this._startHere(data, fin);
       return;
     }
@@ -255,37 +254,65 @@ class Jobs {
   }
 }
 
+class DeflateJobs extends Jobs {
+  /** @returns {number} how many octets the codec holds; −1 if it cannot be done here */
+  runHeld(data, fin) {
+    return this._canRunHere(data) ? this._context.compressHeld(data, fin) : -1;
+  }
+
+  /** @returns {boolean} false if the context cannot forget */
+  reset() {
+    if (this._context.reset === undefined) return false;
+    this._context.reset();
+    return true;
+  }
+
+  _now(data, fin) {
+    return this._context.compress(data, fin);
+  }
+
+  _later(data, fin, callback) {
+    this._context.compressAsync(data, fin, callback);
+  }
+}
+
+class InflateJobs extends Jobs {
+  constructor(context, poolFrom, limit) {
+    super(context, poolFrom);
+    this._limit = limit;
+  }
+
+  /** @returns {Buffer|null} null if it cannot be done here */
+  runSync(data, fin) {
+    return this._canRunHere(data) ? this._now(data, fin) : null;
+  }
+
+  _now(data, fin) {
+    return this._context.inflate(data, fin, this._limit);
+  }
+
+  _later(data, fin, callback) {
+    this._context.inflateAsync(data, fin, this._limit, callback);
+  }
+}
+
 function deflateJobs({ _options: options, _isServer: isServer, params: agreed }) {
   const { windowBits, noContextTakeover } = settingsOf(agreed, isServer ? 'server' : 'client');
   const zlibOptions = { ...options.zlibDeflateOptions, windowBits };
   if (codec.Deflate === null || !isNative(zlibOptions)) {
-    const context = new ZlibDeflate(zlibOptions, noContextTakeover);
-    return new Jobs(context, 0, null, (data, fin, callback) => context.compressAsync(data, fin, callback));
+    return new DeflateJobs(new ZlibDeflate(zlibOptions, noContextTakeover), 0);
   }
   const { level, memLevel } = zlibOptions;
-  const context = new codec.Deflate({ level, memLevel, windowBits, noContextTakeover });
-  return new Jobs(
-    context,
-    POOL_FROM,
-    (data, fin) => context.compress(data, fin),
-    (data, fin, callback) => context.compressAsync(data, fin, callback)
-  );
+  return new DeflateJobs(new codec.Deflate({ level, memLevel, windowBits, noContextTakeover }), POOL_FROM);
 }
 
 function inflateJobs({ _options: options, _isServer: isServer, _maxPayload: limit, params: agreed }) {
   const { windowBits, noContextTakeover } = settingsOf(agreed, isServer ? 'client' : 'server');
   const zlibOptions = { ...options.zlibInflateOptions, windowBits };
   if (codec.Inflate === null || !isNative(zlibOptions)) {
-    const context = new ZlibInflate(zlibOptions, noContextTakeover);
-    return new Jobs(context, 0, null, (data, fin, callback) => context.inflateAsync(data, fin, limit, callback));
+    return new InflateJobs(new ZlibInflate(zlibOptions, noContextTakeover), 0, limit);
   }
-  const context = new codec.Inflate({ windowBits, noContextTakeover });
-  return new Jobs(
-    context,
-    INFLATE_POOL_FROM,
-    (data, fin) => context.inflate(data, fin, limit),
-    (data, fin, callback) => context.inflateAsync(data, fin, limit, callback)
-  );
+  return new InflateJobs(new codec.Inflate({ windowBits, noContextTakeover }), INFLATE_POOL_FROM, limit);
 }
 
 /** What is agreed for the messages of one side. */

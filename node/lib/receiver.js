@@ -200,6 +200,8 @@ class Receiver extends Writable {
     const { table, count, chunk, to, cb } = this._rest;
     this._rest = null;
     if (!this._deliver(table, count, chunk, to, cb)) return;
+    // An idle connection holds on to nothing that it has received.
+    this._block = this._blockOf = null;
     if (this._decoder.consumed < to) this._decode(chunk, this._decoder.consumed, to, cb);
     else if (cb !== null) cb();
   }
@@ -214,7 +216,7 @@ class Receiver extends Writable {
       case R.BINARY:
         return this._emitMessage(this._binary(this._take(octets, offset, length, cb)), true);
       case R.PIECE:
-        return this._piece(head, this._take(octets, offset, length, cb), cb);
+        return this._piece(head, this._takePiece(head, octets, offset, length, cb), cb);
       case R.PING:
         return this._emitControl('ping', this._takeControl(octets, offset, length, cb));
       case R.PONG:
@@ -289,6 +291,14 @@ class Receiver extends Writable {
       at = 0;
     }
     return new FastBuffer(this._block.buffer, this._block.byteOffset + at, length);
+  }
+
+  /** A part of a message; a whole frame that is inflated next is not copied before. */
+  _takePiece(flags, chunk, offset, length, cb) {
+    const isInflatedNext = (flags & R.FLAG_COMPRESSED) !== 0 && (flags & R.FLAG_END_OF_FRAME) !== 0;
+    // The memory of `receive` is used again before another thread might have read it.
+    if (cb === null || !isInflatedNext) return this._take(chunk, offset, length, cb);
+    return new FastBuffer(chunk.buffer, chunk.byteOffset + offset, length);
   }
 
   /** The payload of a control frame; the side buffer of the decoder is used again. */

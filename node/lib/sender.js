@@ -287,7 +287,9 @@ class Sender {
       // What has waited for it leaves with it.
       batch.begin();
       try {
-        this._writeDeflated(deflated, frame, cb);
+        frame.byteLength = deflated.length;
+        frame.readOnly = false;
+        this._write(deflated, frame, cb);
         this._dequeue();
       } finally {
         batch.end();
@@ -297,19 +299,21 @@ class Sender {
 
   /** Compresses what has waited long enough, if that can be done at once. */
   _deflateNow(data, frame, cb) {
-    const deflated = this._extensions[extensionName].compressSync(data, frame.fin);
-    if (deflated === null) return false;
-    this._writeDeflated(deflated, frame, cb);
+    const length = this._extensions[extensionName].compressSync(data, frame.fin);
+    if (length < 0) return false;
+    frame.byteLength = length;
+    frame.readOnly = false;
+    this._write(null, frame, cb);
     return true;
   }
 
-  _writeDeflated(deflated, frame, cb) {
-    frame.byteLength = deflated.length;
-    frame.readOnly = false;
-    this._write(deflated, frame, cb);
-  }
-
-  /** Frames what is ready. */
+  /**
+   * Frames what is ready.
+   *
+   * @param {Buffer|string|null} data null for what `compressSync` has just produced
+   * @param {object} frame
+   * @param {Function} [cb]
+   */
   _write(data, frame, cb) {
     if (typeof cb !== 'function') cb = undefined;
 
@@ -317,6 +321,10 @@ class Sender {
     const length = headerLength(byteLength, mask) + byteLength;
     const outbox = this._outbox;
     if (length > LARGEST) {
+      if (data === null) {
+        data = Buffer.allocUnsafe(byteLength);
+        this._extensions[extensionName].take(data, 0);
+      }
       frame.generateMask = this._generateMask;
       frame.maskBuffer = this._maskBuffer;
       outbox.writeThrough(Sender.frame(data, frame), cb);
@@ -324,16 +332,18 @@ class Sender {
     }
 
     const memory = outbox.reserve(length);
+    const payloadAt = outbox.at + length - byteLength;
+    // First of all: a program's `generateMask` may do anything.
+    if (data === null) this._extensions[extensionName].take(memory, payloadAt);
     const key = mask ? this._maskBuffer : null;
     if (mask) this._generateMask(key);
-    const at = writeHeader(memory, outbox.at, byteLength, frame, key);
-    if (typeof data === 'string') {
-      memory.write(data, at, byteLength, 'utf8');
-      if (mask) codec.unmask(new FastBuffer(memory.buffer, memory.byteOffset + at, byteLength), key);
-    } else if (mask) {
-      codec.mask(data, key, memory, at, byteLength);
+    writeHeader(memory, outbox.at, byteLength, frame, key);
+    if (data !== null && typeof data !== 'string') {
+      if (mask) codec.mask(data, key, memory, payloadAt, byteLength);
+      else memory.set(data, payloadAt);
     } else {
-      memory.set(data, at);
+      if (data !== null) memory.write(data, payloadAt, byteLength, 'utf8');
+      if (mask) codec.unmask(new FastBuffer(memory.buffer, memory.byteOffset + payloadAt, byteLength), key);
     }
     outbox.commit(cb);
   }

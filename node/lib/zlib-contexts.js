@@ -1,18 +1,26 @@
 'use strict';
 
 // Compression contexts over node:zlib, with the contract of `Deflate` and `Inflate` in codec/js.js,
-// but only its asynchronous half: each call is a round trip to the thread pool.
+// but only its asynchronous half.
+//
+// Each call is one round trip to the thread pool: a stream that flushes with every write needs neither
+// a call of `flush` nor a write for the tail.
 //
 // Used where there is no native code, or where options ask for what only zlib has.
 
 const zlib = require('zlib');
 
 const { concat } = require('./buffers');
-const { kStatusCode } = require('./constants');
+const { EMPTY_BUFFER, kStatusCode } = require('./constants');
 const { ERRORS, createError } = require('./errors');
+
+const { Z_FULL_FLUSH, Z_SYNC_FLUSH } = zlib.constants;
 
 /** The end of a flush, which a message loses on the wire (RFC 7692 §7.2.1). */
 const TAIL = Buffer.from([0x00, 0x00, 0xff, 0xff]);
+
+/** RFC 7692 §7.2.3.6: an empty message. zlib says nothing if it has just been flushed. */
+const EMPTY = Buffer.from([0x00]);
 
 /** Compresses the messages of one connection. */
 class ZlibDeflate {
@@ -24,7 +32,9 @@ class ZlibDeflate {
     this._noContextTakeover = noContextTakeover;
     this._chunks = [];
     this._length = 0;
-    this._stream = zlib.createDeflateRaw(options);
+    // No other flush ends as a message has to.
+    const flush = options.flush === Z_FULL_FLUSH ? Z_FULL_FLUSH : Z_SYNC_FLUSH;
+    this._stream = zlib.createDeflateRaw({ ...options, flush });
     this._stream.on('data', (chunk) => {
       this._chunks.push(chunk);
       this._length += chunk.length;
@@ -33,15 +43,16 @@ class ZlibDeflate {
 
   compressAsync(data, fin, callback) {
     const stream = this._stream;
-    stream.write(data);
-    stream.flush(zlib.constants.Z_SYNC_FLUSH, () => {
+    stream.write(data, () => {
       // Closed meanwhile.
       if (this._stream === null) return;
       const output = concat(this._chunks, this._length);
       this._chunks = [];
       this._length = 0;
       if (fin && this._noContextTakeover) stream.reset();
-      callback(null, fin ? output.subarray(0, output.length - TAIL.length) : output);
+      if (!fin) callback(null, output);
+      else if (output.length === 0) callback(null, EMPTY);
+      else callback(null, output.subarray(0, output.length - TAIL.length));
     });
   }
 
@@ -63,13 +74,23 @@ class ZlibInflate {
    * @param {boolean} noContextTakeover each message starts anew
    */
   constructor(options, noContextTakeover) {
-    this._options = options;
+    this._options = { ...options, flush: Z_SYNC_FLUSH };
     this._noContextTakeover = noContextTakeover;
     this._stream = null;
+    this._isInMessage = false;
     this._closed = false;
   }
 
   inflateAsync(data, fin, limit, callback) {
+    const isNothing = data.length === 0 && !this._isInMessage;
+    this._isInMessage = !fin && !isNothing;
+    if (isNothing) {
+      // A message without the octet of `EMPTY`: behind nothing, the tail would be something else.
+      process.nextTick(() => {
+        if (!this._closed) callback(null, EMPTY_BUFFER);
+      });
+      return;
+    }
     const stream = this._stream ?? this._open();
     const chunks = [];
     let length = 0;
@@ -105,9 +126,7 @@ class ZlibInflate {
       finish(error);
     };
 
-    stream.write(data);
-    if (fin) stream.write(TAIL);
-    stream.flush(() => finish(null));
+    stream.write(fin ? Buffer.concat([data, TAIL]) : data, () => finish(null));
   }
 
   close() {

@@ -54,6 +54,8 @@
 //
 // new Deflate({ level, memLevel, windowBits, noContextTakeover })
 //   .compress(data, fin) → Buffer           at once; for small data. `data` is a Buffer or a string.
+//   .compressHeld(data, fin) → length       the same, but the codec holds the octets until the exported
+//                                           `take(target, at)`, which must be the next call
 //   .compressAsync(data, fin, cb)           on another thread; cb(error, Buffer) later, never at once
 //   The four octets 00 00 ff ff at the end of a message are cut off if `fin` (RFC 7692 §7.2.1).
 //   One call at a time: the next after `cb`.

@@ -101,6 +101,12 @@ if (addon !== null) {
       return result(addon.compress(this._number, toBuffer(data), Boolean(fin)));
     }
 
+    compressHeld(data, fin) {
+      const length = addon.compress(this._number, toBuffer(data), Boolean(fin));
+      if (length < 0) throw errorOf(length);
+      return length;
+    }
+
     compressAsync(data, fin, cb) {
       // `this` is held, and with it the number, until the pool has called back.
       addon.compressLater(this._number, toBuffer(data), Boolean(fin), (length) => {
@@ -160,6 +166,7 @@ if (addon !== null) {
     mask,
     send: addon.send,
     records: shared.subarray(0, CAPACITY * WORDS),
+    take: addon.take,
     unmask
   };
 } else {

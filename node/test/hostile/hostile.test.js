@@ -325,7 +325,8 @@ async function answered(t, port, octets) {
   let answer = '';
   socket.on('data', (chunk) => (answer += chunk.toString('latin1')));
   for (const some of octets) if (!(await sends(socket, some))) break;
-  if (!socket.closed) await once(socket, 'close');
+  // Not `once` of node:events, for which the end by a reset is an error.
+  if (!socket.closed) await new Promise((resolve) => socket.once('close', resolve));
   return answer;
 }
 

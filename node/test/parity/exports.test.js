@@ -193,10 +193,10 @@ behaviour('Sender: send, ping, pong, close', async (t) => {
 behaviour('Sender: callbacks', async (t) => {
   const { s } = sender(t);
 
-  s.send('x', { binary: false, fin: true, mask: false }, (...args) => t.log('send', args));
-  s.ping('x', false, (...args) => t.log('ping', args));
-  s.pong('x', false, (...args) => t.log('pong', args));
-  s.close(undefined, undefined, false, (...args) => t.log('close', args));
+  s.send('x', { binary: false, fin: true, mask: false }, (...args) => t.log('send', t.given(args)));
+  s.ping('x', false, (...args) => t.log('ping', t.given(args)));
+  s.pong('x', false, (...args) => t.log('pong', t.given(args)));
+  s.close(undefined, undefined, false, (...args) => t.log('close', t.given(args)));
   await t.turns(2);
 });
 

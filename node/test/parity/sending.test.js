@@ -194,9 +194,9 @@ behaviour('ping and pong: where the callback may stand', async (t) => {
   const { ws, peer } = await t.scripted();
 
   for (const name of ['ping', 'pong']) {
-    await new Promise((resolve) => ws[name]((...args) => resolve(t.log(name, 1, args))));
-    await new Promise((resolve) => ws[name]('x', (...args) => resolve(t.log(name, 2, args))));
-    await new Promise((resolve) => ws[name]('x', false, (...args) => resolve(t.log(name, 3, args))));
+    await new Promise((resolve) => ws[name]((...args) => resolve(t.log(name, 1, t.given(args)))));
+    await new Promise((resolve) => ws[name]('x', (...args) => resolve(t.log(name, 2, t.given(args)))));
+    await new Promise((resolve) => ws[name]('x', false, (...args) => resolve(t.log(name, 3, t.given(args)))));
   }
   t.log(await peer.describeFrames(6));
 });
@@ -205,12 +205,12 @@ exchange('send: the callback is called without an error, in order', async (t) =>
   const { ws } = await t.pair();
 
   await new Promise((resolve) => {
-    ws.send('a', (...args) => t.log('a', args));
-    ws.ping('b', undefined, (...args) => t.log('b', args));
-    ws.send('c', {}, (...args) => t.log('c', args));
-    ws.send(Buffer.alloc(200000), {}, (...args) => t.log('d', args));
-    ws.pong('e', undefined, (...args) => t.log('e', args));
-    ws.send('f', (...args) => resolve(t.log('f', args)));
+    ws.send('a', (...args) => t.log('a', t.given(args)));
+    ws.ping('b', undefined, (...args) => t.log('b', t.given(args)));
+    ws.send('c', {}, (...args) => t.log('c', t.given(args)));
+    ws.send(Buffer.alloc(200000), {}, (...args) => t.log('d', t.given(args)));
+    ws.pong('e', undefined, (...args) => t.log('e', t.given(args)));
+    ws.send('f', (...args) => resolve(t.log('f', t.given(args))));
     t.log('synchronous end');
   });
 });

@@ -1,6 +1,7 @@
 'use strict';
 
 const assert = require('node:assert');
+const { randomBytes } = require('node:crypto');
 const { Writable } = require('node:stream');
 const { describe, test } = require('node:test');
 const zlib = require('node:zlib');
@@ -10,6 +11,7 @@ const Receiver = require('../../lib/receiver');
 const Sender = require('../../lib/sender');
 const { kStatusCode } = require('../../lib/constants');
 const { cuttings, frame } = require('./support/frames');
+const { settled } = require('./support/memory');
 
 const RSV1 = { rsv: 4 };
 
@@ -76,6 +78,22 @@ test('compressed and other messages come in order, however they are cut', async 
   }
 });
 
+test('a receiver that has nothing to do holds on to no chunk', async () => {
+  const receiver = new Receiver({ extensions: extensions() });
+  const kept = [];
+  receiver.on('message', (data) => kept.push(String(data)));
+  const write = () => {
+    // Those after the first have to wait for it; the small ones that are not compressed are copied together.
+    const messages = [frame(1, deflated('a'), RSV1), ...Array(100).fill(frame(1, 'b'.repeat(100)))];
+    const chunk = Buffer.concat(messages);
+    return new Promise((resolve) => receiver.write(chunk, () => resolve(new WeakRef(chunk))));
+  };
+  const chunk = await write();
+  assert.strictEqual(kept.length, 101);
+  await settled();
+  assert.strictEqual(chunk.deref(), undefined);
+});
+
 test('a thousand compressed messages in a chunk', async () => {
   const texts = Array.from({ length: 1000 }, (_, i) => `message ${i}`);
   const octets = Buffer.concat(texts.map((text) => frame(1, deflated(text), RSV1)));
@@ -120,7 +138,9 @@ test('UTF-8 may be cut by the frames of a compressed message', async () => {
 
 test('what a sender compresses a receiver inflates, in order, and each callback is called', async () => {
   for (const mask of [false, true]) {
-    const texts = ['a', '', '', 'b'.repeat(100000), ...Array.from({ length: 200 }, (_, i) => `message ${i}`)];
+    // It hardly gets smaller: a frame of its own, of what is compressed at once.
+    const random = randomBytes(18000).toString('base64');
+    const texts = ['a', '', '', 'b'.repeat(100000), random, ...Array.from({ length: 200 }, (_, i) => `message ${i}`)];
     const sent = [];
     const socket = new Writable({
       write(chunk, encoding, cb) {

@@ -9,6 +9,7 @@ const { test } = require('node:test');
 const Receiver = require('../../lib/receiver');
 const codec = require('../../lib/codec');
 const { connect, connectRaw, serve } = require('./support/connections');
+const { frame } = require('./support/frames');
 
 const off = Boolean(process.env.HYBI_NO_FAST_PATH);
 const reads = { skip: off && 'HYBI_NO_FAST_PATH is set' };
@@ -130,6 +131,29 @@ test('what is written past the stream is counted', writes, async (t) => {
   socket.destroy();
   await once(server, 'close');
   assert.strictEqual(server._socket.bytesWritten - before, 7);
+});
+
+test('what is sent is framed where the last frame was that the kernel took', writes, async (t) => {
+  const wss = await serve(t);
+  const first = await connectRaw(t, wss);
+  const second = await connectRaw(t, wss);
+  const framed = (...texts) => Buffer.concat(texts.map((text) => frame(1, text)));
+  const places = [];
+  for (let i = 0; i < 3; i++) {
+    first.server.send(`a${i}`);
+    places.push(first.server._sender._outbox.at);
+    // These wait until the tick is over, or somebody has a look at the socket.
+    first.server.send(`b${i}`);
+    second.server.send(`c${i}`);
+    second.server.send(`d${i}`);
+    assert.ok(first.server._socket.writable);
+    // Not where the frame is that still waits.
+    first.server.send('longer');
+    assert.deepStrictEqual(await first.read(16), framed(`a${i}`, `b${i}`, 'longer'));
+    assert.deepStrictEqual(await second.read(8), framed(`c${i}`, `d${i}`));
+  }
+  // The place of `b` alone is lost: something waited behind it.
+  assert.strictEqual(places[2] - places[1], 4);
 });
 
 test('what the kernel does not take waits in the stream, in its order', writes, async (t) => {

@@ -2,7 +2,7 @@
 
 const assert = require('node:assert');
 const EventEmitter = require('node:events');
-const { mock, test } = require('node:test');
+const { test } = require('node:test');
 
 const WebSocket = require('../..');
 const { heartbeatInterval, startHeartbeat } = require('../../lib/heartbeat');
@@ -27,16 +27,30 @@ class Connection extends EventEmitter {
   }
 }
 
-/** Runs a script with a clock that only the script advances, by intervals. */
+/** Runs a script with a clock that only the script advances, by intervals. (`mock.timers` came with Node 20.4.) */
 function withClock(script) {
-  mock.timers.enable(['setInterval']);
+  const { setInterval, clearInterval } = globalThis;
+  const timers = new Set();
+  globalThis.setInterval = (callback, interval) => {
+    const timer = { callback, interval, keepsRunning: true, unref: () => (timer.keepsRunning = false) };
+    timers.add(timer);
+    return timer;
+  };
+  globalThis.clearInterval = (timer) => timers.delete(timer);
   try {
     const ws = new Connection();
     startHeartbeat(ws, 1000);
+    assert.strictEqual(timers.size, 0);
     ws.emit('open');
-    script(ws, (intervals = 1) => mock.timers.tick(1000 * intervals));
+    const [{ interval, keepsRunning }] = timers;
+    assert.deepStrictEqual([timers.size, interval, keepsRunning], [1, 1000, false]);
+    script(ws, (intervals = 1) => {
+      for (let i = 0; i < intervals; i++) for (const timer of timers) timer.callback();
+    });
+    ws.emit('close');
+    assert.strictEqual(timers.size, 0);
   } finally {
-    mock.timers.reset();
+    Object.assign(globalThis, { setInterval, clearInterval });
   }
 }
 

@@ -6,6 +6,9 @@
 const v8 = require('node:v8');
 const vm = require('node:vm');
 
+// A small Buffer that is kept holds on to the pool that it lies in, which is of 64 KiB from Node 24 on.
+Buffer.poolSize = 8192;
+
 v8.setFlagsFromString('--expose-gc');
 const gc = vm.runInNewContext('gc');
 

@@ -1,0 +1,3 @@
+// npm's ws without bufferutil.
+process.env.WS_NO_BUFFER_UTIL = '1';
+await import('./ws.mjs');
