@@ -1,7 +1,8 @@
 //! A WebSocket client for programs without a runtime: the protocol of `hybi-proto`, driven over
 //! `std::net`.
 //!
-//! Copy it and change what you need: everything that is I/O is in these few lines.
+//! Copy it and change what you need: everything that is I/O is in these few lines. It needs the
+//! crates `hybi-proto`, `bytes` and `getrandom`.
 //!
 //! ```text
 //! cargo run --example blocking -- ws://127.0.0.1:8080/ "something"

@@ -33,7 +33,8 @@
 //! | to | see |
 //! |---|---|
 //! | send headers, use TLS or a proxy, follow redirects | [`Client`] |
-//! | reconnect | [`client`] |
+//! | reconnect | [`Client::reconnecting`] |
+//! | connect from a program without a runtime | the crate `hybi-proto`, and `examples/blocking.rs` to copy from |
 //! | decide who may connect, serve plain HTTP, shut down gracefully | [`Server`] |
 //! | accept on a stream of your own | [`accept()`], [`server::Acceptor`] |
 //! | see pings, pongs and closes | [`WebSocket::next_event`] |

@@ -172,7 +172,12 @@ fn certificate_text(name: &str, cause: &CertificateError) -> String {
 /// The names in a certificate, as many as fit in a sentence.
 fn names(presented: &[String]) -> String {
     const SHOWN: usize = 3;
-    let mut text = presented.iter().take(SHOWN).cloned().collect::<Vec<_>>().join(", ");
+    // rustls gives them as `DnsName("example.com")` and `IpAddress(127.0.0.1)`.
+    let plain = |name: &String| match name.split_once('(') {
+        Some((_, name)) => name.trim_matches([')', '"']).to_owned(),
+        None => name.clone(),
+    };
+    let mut text = presented.iter().take(SHOWN).map(plain).collect::<Vec<_>>().join(", ");
     if presented.len() > SHOWN {
         text.push_str(&format!(" and {} more", presented.len() - SHOWN));
     }
