@@ -12,6 +12,7 @@ pub mod client;
 pub mod document;
 pub mod documents;
 pub mod frames;
+pub mod guard;
 pub mod load;
 pub mod machine;
 pub mod measure;

@@ -81,9 +81,9 @@ const fn rust(name: &'static str, package: &'static str, modes: &'static [Mode])
     Server { name, quick: false, modes, peer: Peer::WebSocket, program }
 }
 
-const fn raw(name: &'static str, binary: &'static str) -> Server {
-    let program = Program::Cargo { package: "server-raw", binary, arguments: &[] };
-    Server { name, quick: true, modes: &[Echo], peer: Peer::Raw, program }
+const fn raw(name: &'static str, peer: Peer) -> Server {
+    let program = Program::Cargo { package: "server-raw", binary: name, arguments: &[] };
+    Server { name, quick: true, modes: &[Echo], peer, program }
 }
 
 const fn npm(
@@ -111,8 +111,9 @@ const fn quick(server: Server) -> Server {
 
 /// Every program there is, in the order of a round.
 pub const SERVERS: &[Server] = &[
-    raw("raw-epoll", "raw-epoll"),
-    raw("raw-tokio", "raw-tokio"),
+    raw("raw-epoll", Peer::Raw),
+    raw("raw-tokio", Peer::Raw),
+    raw("raw-frames", Peer::WebSocket),
     quick(rust("hybi", "server-hybi", &[Echo, Tls, Deflate, Broadcast, Tracked])),
     quick(rust("fastwebsockets", "server-fastwebsockets", &[Echo, Tls, Broadcast])),
     quick(rust("tokio-tungstenite", "server-tokio-tungstenite", &[Echo, Tls])),

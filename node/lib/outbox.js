@@ -146,6 +146,7 @@ class Outbox {
 
   _writeShort(head, from, to, rest) {
     const sent = writeShort(this._socket, this._handle, GUARDS.write, head, from, to, rest);
+    if (this.sent === 0 && sent > 0) Object.defineProperty(this._socket, '_bytesDispatched', BYTES_DISPATCHED);
     this.sent += sent;
     return sent;
   }
@@ -219,8 +220,7 @@ function callAll(callbacks, i, error) {
  */
 function comeBefore(outbox, socket) {
   socket[kOutbox] = outbox;
-  if (outbox._handle !== null) Object.defineProperty(socket, '_bytesDispatched', BYTES_DISPATCHED);
-  for (const method of Object.keys(GUARDS)) {
+  for (const method of METHODS) {
     // A method that somebody has put there stays in use.
     socket[method] = Object.hasOwn(socket, method) ? guard(socket[method]) : GUARDS[method];
   }
@@ -257,5 +257,7 @@ const GUARDS = {
     return Object.getPrototypeOf(this).destroy.apply(this, args);
   }
 };
+
+const METHODS = Object.keys(GUARDS);
 
 module.exports = { LARGEST, Outbox };

@@ -126,7 +126,8 @@ class ZlibInflate {
       finish(error);
     };
 
-    stream.write(fin ? Buffer.concat([data, TAIL]) : data, () => finish(null));
+    // Node 18 emits `end` only after the callback.
+    stream.write(fin ? Buffer.concat([data, TAIL]) : data, () => process.nextTick(finish, null));
   }
 
   close() {

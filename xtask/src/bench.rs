@@ -34,6 +34,16 @@ pub(crate) fn step() -> Result<Verdict, String> {
     Ok(Verdict::Passed)
 }
 
+/// The quick bench: no ratio may be over the wide bounds that were committed.
+pub(crate) fn guard_step() -> Result<Verdict, String> {
+    if std::thread::available_parallelism().map_or(1, usize::from) < 2 {
+        return Ok(Verdict::Skipped("server and load generator need a core each".to_owned()));
+    }
+    let arguments = ["run", "--release", "--quiet", "--bin", "bench", "--"];
+    cargo(&[&arguments[..], &["--quick", "--check", "guard.tsv"]].concat())?;
+    Ok(Verdict::Passed)
+}
+
 fn cargo(arguments: &[&str]) -> Result<(), String> {
     let program = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     println!("$ cd bench && cargo {}", arguments.join(" "));

@@ -51,6 +51,7 @@ const STEPS: &[Step] = &[
     Step { name: "linear parsing", quick: false, run: |_| linear::step() },
     Step { name: "loom", quick: false, run: |_| sound::loom_step() },
     Step { name: "instructions of the codec", quick: false, run: |_| bench::step() },
+    Step { name: "bench, quick", quick: false, run: |_| bench::guard_step() },
     Step { name: "npm package", quick: true, run: |_| npm_package::step() },
     Step { name: "conformance", quick: true, run: conformance::step },
     Step { name: "conformance, npm package", quick: true, run: conformance::npm_step },

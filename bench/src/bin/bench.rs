@@ -8,6 +8,7 @@ use hybi_bench::Result;
 use hybi_bench::cells::{CELLS, Cell};
 use hybi_bench::certificate::Certificate;
 use hybi_bench::cli::Arguments;
+use hybi_bench::guard::Guard;
 use hybi_bench::load::Target;
 use hybi_bench::measure::{Sample, Timing, measure};
 use hybi_bench::report::{self, Series};
@@ -18,14 +19,15 @@ use hybi_bench::{client, document, machine};
 const USAGE: &str = "\
 cargo run --release --bin bench -- [OPTIONS]
 
-  --quick              few cells, few servers, short windows: under 2 minutes
+  --quick              few cells, few servers, few rounds: under 3 minutes
   --cells A,B          only these cells            (default: all, or the quick ones)
   --servers A,B        only these servers          (default: all, or the quick ones)
   --base NAME          ratios are to this server   (default: the cell's own)
   --rounds N           rounds per cell             (default: 7, quick: 5)
-  --seconds S          measuring window            (default: 1.0, quick: 0.6)
+  --seconds S          measuring window            (default: 0.5)
   --server-core N      core of the servers         (default: 1)
   --load-core N        core of the load generator  (default: 0)
+  --check FILE         fail if a ratio is over its bound in FILE, measured twice
   --save               keep the samples in results/, in place of earlier ones
   --report             write docs/PERFORMANCE.md from what results/ holds, after measuring the cells that are
                        named, if any are
@@ -43,6 +45,7 @@ struct Options {
     timing: Timing,
     server_core: usize,
     load_core: usize,
+    guard: Option<Guard>,
     save: bool,
     build: bool,
 }
@@ -73,8 +76,8 @@ fn run() -> Result<()> {
         return document::write();
     }
     let options = parse(arguments, builds)?;
-    let started = Instant::now();
     let servers = if options.build { build(&options)? } else { options.servers.clone() };
+    let started = Instant::now();
     let most = options.cells.iter().map(|cell| cell.workload.connections()).max().unwrap_or(0);
     machine::raise_open_file_limit(most as u64 + 200)?;
     // Counted before this thread is bound to one core.
@@ -90,9 +93,17 @@ fn run() -> Result<()> {
         options.timing.window.as_secs_f64()
     );
     println!("Measured {circumstances}; median (min–max).\n");
+    let mut over = Vec::new();
     for cell in &options.cells {
-        let series = measure_cell(cell, &servers, &options);
-        println!("{}", report::table(cell, &series, options.base.as_deref().unwrap_or(cell.base)));
+        let base = options.base.as_deref().unwrap_or(cell.base);
+        let series = measure_and_print(cell, &servers, &options);
+        if let Some(guard) = &options.guard {
+            // What others do on the machine can hit one server more than another, but hardly twice.
+            if !guard.over(cell.name, &series, base).is_empty() {
+                let again = measure_and_print(cell, &servers, &options);
+                over.extend(guard.over(cell.name, &again, base));
+            }
+        }
         if options.save {
             Results { circumstances: circumstances.clone(), series }.save(cell)?;
         }
@@ -101,7 +112,7 @@ fn run() -> Result<()> {
         document::write()?;
     }
     println!("Took {:.0} s without building.", started.elapsed().as_secs_f64());
-    Ok(())
+    if over.is_empty() { Ok(()) } else { Err(over.join("\n").into()) }
 }
 
 fn parse(mut arguments: Arguments, builds: bool) -> Result<Options> {
@@ -110,7 +121,8 @@ fn parse(mut arguments: Arguments, builds: bool) -> Result<Options> {
     let server_names: Vec<&str> = SERVERS.iter().map(|server| server.name).collect();
     let cells = arguments.names("--cells", &cell_names)?;
     let servers = arguments.names("--servers", &server_names)?;
-    let seconds = arguments.option("--seconds")?.unwrap_or(if quick { 0.6 } else { 1.0 });
+    let seconds = arguments.option("--seconds")?.unwrap_or(0.5);
+    let guard = arguments.option::<String>("--check")?.map(|file| read_guard(&file)).transpose()?;
     let options = Options {
         cells: CELLS
             .iter()
@@ -136,6 +148,7 @@ fn parse(mut arguments: Arguments, builds: bool) -> Result<Options> {
         },
         server_core: arguments.option("--server-core")?.unwrap_or(1),
         load_core: arguments.option("--load-core")?.unwrap_or(0),
+        guard,
         save: arguments.flag("--save"),
         build: builds,
     };
@@ -143,7 +156,17 @@ fn parse(mut arguments: Arguments, builds: bool) -> Result<Options> {
     if options.server_core == options.load_core {
         return Err("server and load generator need different cores".into());
     }
+    for name in options.guard.iter().flat_map(Guard::cells) {
+        if options.cells.iter().all(|cell| cell.name != name) {
+            return Err(format!("--check has a bound for {name}, which is not measured").into());
+        }
+    }
     Ok(options)
+}
+
+fn read_guard(file: &str) -> Result<Guard> {
+    let text = std::fs::read_to_string(file).map_err(|error| format!("{file}: {error}"))?;
+    Ok(Guard::parse(&text).map_err(|error| format!("{file}: {error}"))?)
 }
 
 /// Builds the chosen servers and returns those that could be built.
@@ -165,6 +188,12 @@ fn build(options: &Options) -> Result<Vec<&'static Server>> {
 
 fn needs(cell: &Cell, server: &Server) -> bool {
     server.modes.contains(&cell.mode) || (cell.workload.is_client() && server.name == "hybi")
+}
+
+fn measure_and_print(cell: &Cell, servers: &[&'static Server], options: &Options) -> Vec<Series> {
+    let series = measure_cell(cell, servers, options);
+    println!("{}", report::table(cell, &series, options.base.as_deref().unwrap_or(cell.base)));
+    series
 }
 
 /// Measures all servers round by round, so that a slow minute of the machine slows all of them.

@@ -15,7 +15,7 @@ mod payload_buffer;
 pub mod utf8;
 mod utf8_bytes;
 
-pub use mask::{copy_masked, mask, mask_append, mask_append_bytes};
+pub use mask::{append_framed, copy_masked, mask, mask_append, mask_append_bytes};
 pub use payload_buffer::PayloadBuffer;
 pub use utf8::{Utf8Error, Utf8Validator};
 pub use utf8_bytes::Utf8Bytes;

@@ -1,7 +1,7 @@
 //! Masking as callers see it; the kernels have their own tests beside them.
 
 use bytes::BytesMut;
-use hybi_bytes::{copy_masked, mask, mask_append, mask_append_bytes};
+use hybi_bytes::{append_framed, copy_masked, mask, mask_append, mask_append_bytes};
 use proptest::prelude::*;
 
 const KEY: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
@@ -101,4 +101,27 @@ proptest! {
         }
         prop_assert_eq!(out, naive(&octets, key, 0));
     }
+}
+
+#[test]
+fn a_head_and_a_payload_are_appended_as_two_slices_would_be() {
+    let head = [0x82, 0x7e, 0xab, 0xcd];
+    for head_len in 0..=4 {
+        for len in (0..300).chain([4096, 70_000]) {
+            // Exactly as much room as there must be, and none: what is written beyond shows under memcheck.
+            for room in [0, head.len() + len] {
+                let mut out = b"before".to_vec();
+                out.reserve_exact(room);
+                append_framed(&mut out, head, head_len, &payload(len));
+                let expected = [&b"before"[..], &head[..head_len], &payload(len)].concat();
+                assert_eq!(out, expected, "{head_len} + {len}");
+            }
+        }
+    }
+}
+
+#[test]
+#[should_panic(expected = "a head of 5 octets")]
+fn a_head_is_at_most_four_octets() {
+    append_framed(&mut Vec::new(), [0; 4], 5, b"");
 }

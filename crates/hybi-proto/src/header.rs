@@ -160,16 +160,16 @@ impl FrameHeader {
         Some(WholeMessage { text: *first == 0x81, key, payload, rest })
     }
 
-    /// The 2 or 4 octets of a header without a masking key for less than 64 KiB; `None` for any
-    /// other: [`encode`](Self::encode) does.
+    /// The 2 or 4 octets of a header without a masking key for less than 64 KiB, and how many they
+    /// are; `None` for any other: [`encode`](Self::encode) does.
     ///
     /// Made in a register: what is stored octet by octet cannot be loaded as one word at once.
     #[inline(always)]
-    pub(crate) fn encode_short(&self) -> Option<([u8; 4], bool)> {
+    pub(crate) fn encode_short(&self) -> Option<([u8; 4], usize)> {
         let first = (u8::from(self.fin) << 7) | (u8::from(self.rsv1) << 6) | self.opcode as u8;
         match (self.mask, self.payload_len) {
-            (None, len @ 0..126) => Some(([first, len as u8, 0, 0], false)),
-            (None, len @ 126..0x1_0000) => Some(([first, 126, (len >> 8) as u8, len as u8], true)),
+            (None, len @ 0..126) => Some(([first, len as u8, 0, 0], 2)),
+            (None, len @ 126..0x1_0000) => Some(([first, 126, (len >> 8) as u8, len as u8], 4)),
             _ => None,
         }
     }
@@ -305,8 +305,7 @@ mod tests {
             let len = header.encode(&mut out);
             prop_assert_eq!(decoded(&out[..len]), (header, len));
             match header.encode_short() {
-                Some((octets, true)) => prop_assert_eq!(&out[..len], &octets),
-                Some((octets, false)) => prop_assert_eq!(&out[..len], &octets[..2]),
+                Some((octets, short)) => prop_assert_eq!(&out[..len], &octets[..short]),
                 None => prop_assert!(mask.is_some() || payload_len >= 0x1_0000),
             }
         }

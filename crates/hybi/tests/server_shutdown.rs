@@ -29,7 +29,8 @@ where
 }
 
 async fn expect_close(ws: &mut WebSocket, code: u16) {
-    let Some(Event::Close(Some(frame))) = ws.next_event().await.unwrap() else {
+    let event = tokio::time::timeout(LONG, ws.next_event()).await.expect("a Close frame");
+    let Some(Event::Close(Some(frame))) = event.unwrap() else {
         panic!("a Close frame with a code");
     };
     assert_eq!(frame.code, code);
@@ -129,6 +130,22 @@ async fn a_handler_that_does_something_else_is_aborted_at_the_deadline() {
     assert!((deadline..deadline * 100).contains(&start.elapsed()));
     assert_eq!(aborted.load(Ordering::Relaxed), 1);
     drop(silent);
+}
+
+#[tokio::test]
+async fn the_error_of_a_handler_is_told_and_its_client_gets_1011() {
+    let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
+    let server = Server::bind("127.0.0.1:0").await.unwrap().on_error(move |error, peer| {
+        tell.send((error.to_string(), peer.unwrap().ip().to_string())).unwrap();
+    });
+    let url = format!("ws://{}", server.local_addr().unwrap());
+    tokio::spawn(server.serve(|_ws| async { Err(Error::application("out of ideas")) }));
+    let mut ws = hybi::connect(&url).await.unwrap();
+    expect_close(&mut ws, 1011).await;
+    let (error, peer) =
+        tokio::time::timeout(LONG, told.recv()).await.expect("the error is told").unwrap();
+    assert!(error.contains("out of ideas"), "{error}");
+    assert_eq!(peer, "127.0.0.1");
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! What is counted, and that it is right to the octet.
 
 use hex_literal::hex;
-use hybi::server::{Acceptor, Origins};
+use hybi::server::{Acceptor, Clients, Origins};
 use hybi::{Client, CloseCode, Group, Options, Server, Stats, WebSocket};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -206,6 +206,24 @@ async fn messages_that_slow_members_miss_are_counted() {
     assert_eq!(ws.stats().unwrap().dropped, dropped as u64);
     assert_eq!(stats.totals().dropped, dropped as u64);
     assert_eq!(stats.totals().sent.messages, 10 - dropped as u64);
+}
+
+#[tokio::test]
+async fn messages_that_slow_clients_miss_are_counted() {
+    let (stats, clients) = (Stats::new(), Clients::new());
+    let server = Server::bind("127.0.0.1:0").await.unwrap().stats(&stats).clients(&clients);
+    let url = format!("ws://{}", server.local_addr().unwrap());
+    tokio::spawn(server.serve(|mut ws| async move {
+        ws.send("welcome").await?;
+        ws.recv().await.map(drop)
+    }));
+    let mut ws = hybi::connect(&url).await.unwrap();
+    assert_eq!(ws.recv().await.unwrap().unwrap(), "welcome");
+    // Nobody reads: the sockets and the buffer take some.
+    let accepted = (0..1000).take_while(|_| clients.broadcast(vec![0; 1024 * 1024]) == 1).count();
+    assert!((1..1000).contains(&accepted), "{accepted}");
+    let totals = stats.totals();
+    assert_eq!((totals.dropped, totals.sent.messages), (1, 1 + accepted as u64));
 }
 
 #[tokio::test]

@@ -38,6 +38,16 @@ if (addon !== null) {
   /** Decodes the frames of one connection; see the contract in js.js. */
   class Decoder {
     constructor(options) {
+      // What the collector has to tell Rust of costs more than making it: not before something comes.
+      this._options = options;
+      this._number = -1;
+      this.consumed = 0;
+      this.side = null;
+    }
+
+    _begin() {
+      const options = this._options;
+      this._options = null;
       this._number = addon.newDecoder(
         Boolean(options.isServer),
         Boolean(options.rsv1Allowed),
@@ -47,11 +57,10 @@ if (addon !== null) {
         !options.skipUTF8Validation
       );
       decoders.register(this, this._number);
-      this.consumed = 0;
-      this.side = null;
     }
 
     decode(chunk, from = 0, end = chunk.length) {
+      if (this._number < 0) this._begin();
       const count = addon.decode(this._number, chunk, from, end);
       this.consumed = shared[CONSUMED];
       if (shared[SIDE_LENGTH] !== 0) {

@@ -17,7 +17,7 @@ function run(name, package_) {
     execFile(
       process.execPath,
       ['--require', path.join(__dirname, 'substitute.cjs'), path.join(programs, name)],
-      { env: { ...process.env, SUBSTITUTE: package_ }, timeout: 30000 },
+      { env: { ...process.env, SUBSTITUTE: package_ }, timeout: 120000 },
       (err, stdout, stderr) => (err ? reject(new Error(`${err.message}\n${stdout}\n${stderr}`)) : resolve(stdout.split('\n')))
     );
   });

@@ -215,6 +215,25 @@ behaviour('compression: a stream that ends with a final block', async (t) => {
   await Promise.race([done, t.event(ws, 'close')]);
 });
 
+for (const parameters of ['', '; client_no_context_takeover']) {
+  behaviour(`compression: the sender keeps the tail of a flush${parameters}`, async (t) => {
+    const { ws, peer } = await t.scripted(
+      { perMessageDeflate: true },
+      { 'Sec-WebSocket-Extensions': `permessage-deflate${parameters}` }
+    );
+    const done = t.event(ws, 'pong');
+
+    ws.on('message', (data) => t.log(data));
+    t.observe(ws, 'ws');
+    // RFC 7692 §7.2.1: the octets 00 00 ff ff at its end have to be removed.
+    const kept = (text) => zlib.deflateRawSync(text, { finishFlush: zlib.constants.Z_SYNC_FLUSH });
+    peer.sendMasked(1, kept('one'), { rsv: 4 });
+    peer.sendMasked(1, kept('two'), { rsv: 4 });
+    peer.sendMasked(10);
+    await Promise.race([done, t.event(ws, 'close')]);
+  });
+}
+
 behaviour('compression: an empty compressed message', async (t) => {
   const { ws, peer } = await t.scripted({ perMessageDeflate: true }, { 'Sec-WebSocket-Extensions': 'permessage-deflate' });
   const done = t.event(ws, 'pong');

@@ -6,9 +6,12 @@
 mod canned;
 
 use std::cell::RefCell;
+use std::future::poll_fn;
 use std::io::{self, ErrorKind};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
 
-use tokio::io::AsyncWriteExt as _;
+use tokio::io::{AsyncRead as _, AsyncWriteExt as _, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 
 thread_local! {
@@ -30,34 +33,38 @@ fn main() -> io::Result<()> {
 
 async fn serve(mut stream: TcpStream) -> io::Result<()> {
     let mut upgraded = false;
-    loop {
-        stream.readable().await?;
-        let mut unsent = Vec::new();
-        let end = BUFFER.with_borrow_mut(|buffer| {
-            let read = match stream.try_read(buffer) {
-                Ok(0) => return Ok(true),
-                Ok(read) => read,
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(false),
-                Err(error) => return Err(error),
-            };
-            let mut answer = &buffer[..read];
-            if !upgraded {
-                // The load generator writes its head whole and waits for the answer.
-                upgraded = answer.ends_with(canned::END_OF_HEAD);
-                answer = canned::RESPONSE;
-            }
-            let written = match stream.try_write(answer) {
-                Ok(written) => written,
-                Err(error) if error.kind() == ErrorKind::WouldBlock => 0,
-                Err(error) => return Err(error),
-            };
-            // Allocates only for a peer that does not read fast enough.
-            unsent.extend_from_slice(&answer[written..]);
-            Ok(false)
-        })?;
-        if end {
-            return Ok(());
-        }
+    while let Some(unsent) = poll_fn(|cx| poll_turn(&mut stream, cx, &mut upgraded)).await? {
         stream.write_all(&unsent).await?;
     }
+    Ok(())
+}
+
+/// One read and its write; returns what the socket did not take, or `None` at the end.
+///
+/// `poll_read` and not `try_read`: only the former knows that a read that did not fill the buffer took all there was.
+fn poll_turn(
+    stream: &mut TcpStream,
+    cx: &mut Context<'_>,
+    upgraded: &mut bool,
+) -> Poll<io::Result<Option<Vec<u8>>>> {
+    BUFFER.with_borrow_mut(|buffer| {
+        let mut read = ReadBuf::new(buffer);
+        ready!(Pin::new(&mut *stream).poll_read(cx, &mut read))?;
+        let mut answer = read.filled();
+        if answer.is_empty() {
+            return Poll::Ready(Ok(None));
+        }
+        if !*upgraded {
+            // The load generator writes its head whole and waits for the answer.
+            *upgraded = answer.ends_with(canned::END_OF_HEAD);
+            answer = canned::RESPONSE;
+        }
+        let written = match stream.try_write(answer) {
+            Ok(written) => written,
+            Err(error) if error.kind() == ErrorKind::WouldBlock => 0,
+            Err(error) => return Poll::Ready(Err(error)),
+        };
+        // Allocates only for a peer that does not read fast enough.
+        Poll::Ready(Ok(Some(answer[written..].to_vec())))
+    })
 }

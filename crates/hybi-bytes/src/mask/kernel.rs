@@ -22,6 +22,9 @@ type Baseline = [u64; 2];
 pub(crate) struct TurnedKey(u32);
 
 impl TurnedKey {
+    /// Changes nothing.
+    pub(crate) const NONE: Self = TurnedKey(0);
+
     #[inline]
     pub(crate) fn new(key: [u8; 4], offset: usize) -> Self {
         TurnedKey(u32::from_le_bytes(key)).at(offset)

@@ -13,9 +13,6 @@ use std::io::IoSlice;
 /// Payloads from this size on are not copied but queued by reference (unmasked ones only).
 const SHARE_FROM: usize = 8 * 1024;
 
-/// Payloads below this size are copied without a call.
-const INLINE_BELOW: usize = 128;
-
 /// Frames of prepared messages below this size are copied ... (Larger ones cost more so: one batch
 /// gathers for a thousand connections at once, which is more buffers than are kept.)
 const COPY_BELOW: usize = 256;
@@ -74,37 +71,28 @@ fn give_back(mut buffer: Vec<u8>) {
 /// Frames that have been accepted and not yet handed out for writing.
 #[derive(Debug, Default)]
 pub(super) struct Outbox {
-    /// What comes before `tail`; boxed, because few connections need it.
+    /// Boxed, because few connections need it.
     queue: Option<Box<Queue>>,
-    tail: Vec<u8>,
+    /// All that is not queued by reference.
+    small: Vec<u8>,
 }
 
-/// Payloads queued by reference, and frames queued before them.
+/// Payloads queued by reference.
 #[derive(Debug)]
 struct Queue {
-    /// By itself, because mostly it is the only one: a message for many.
-    first: Bytes,
-    more: VecDeque<Bytes>,
+    /// By itself, because mostly it is the only one: a large message, or one for many.
+    first: Payload,
+    more: VecDeque<Payload>,
     /// The sum of their lengths.
     len: usize,
 }
 
-impl Queue {
-    fn push(queue: &mut Option<Box<Queue>>, octets: Bytes) {
-        let Some(queue) = queue else {
-            let len = octets.len();
-            *queue = Some(Box::new(Queue { first: octets, more: VecDeque::new(), len }));
-            return;
-        };
-        if queue.more.capacity() == 0 {
-            queue.more.reserve(8);
-        }
-        queue.len += octets.len();
-        queue.more.push_back(octets);
-    }
+/// A payload, and the octets of `small` that come before it.
+type Payload = (usize, Bytes);
 
-    fn iter(&self) -> impl Iterator<Item = &[u8]> {
-        std::iter::once(&self.first).chain(&self.more).map(|octets| &octets[..])
+impl Queue {
+    fn payloads(&self) -> impl Iterator<Item = &Payload> {
+        std::iter::once(&self.first).chain(&self.more)
     }
 }
 
@@ -112,20 +100,23 @@ impl Outbox {
     /// The octets queued.
     #[inline]
     pub(super) fn len(&self) -> usize {
-        self.tail.len() + self.queue.as_ref().map_or(0, |queue| queue.len)
+        self.small.len() + self.queue.as_ref().map_or(0, |queue| queue.len)
     }
 
     /// Queues a frame; masks its payload if the header has a key.
     #[inline(always)]
     pub(super) fn push(&mut self, header: &FrameHeader, payload: &[u8]) {
-        self.push_header(header, payload.len());
+        if self.small.capacity() == 0 {
+            self.small = spare_buffer();
+        }
+        if let Some((head, len)) = header.encode_short() {
+            hybi_bytes::append_framed(&mut self.small, head, len, payload);
+            return;
+        }
+        self.push_long_header(header, payload.len());
         match header.mask {
-            // A short payload is copied here, masked with nothing: the call of memcpy costs more.
-            None if payload.len() < INLINE_BELOW => {
-                hybi_bytes::mask_append(&mut self.tail, payload, [0; 4], 0);
-            }
-            None => self.tail.extend_from_slice(payload),
-            Some(key) => hybi_bytes::mask_append(&mut self.tail, payload, key, 0),
+            None => self.small.extend_from_slice(payload),
+            Some(key) => hybi_bytes::mask_append(&mut self.small, payload, key, 0),
         }
     }
 
@@ -151,7 +142,7 @@ impl Outbox {
                 Err(shared) => return self.push(header, &shared),
             },
         };
-        self.push_header(header, 0);
+        self.push(header, &[]);
         self.push_encoded(payload);
     }
 
@@ -161,45 +152,41 @@ impl Outbox {
         if frame.len() >= COPY_BELOW || self.len() >= COPY_UNTIL {
             return self.push_encoded(frame.clone());
         }
-        if self.tail.capacity() == 0 {
-            self.tail = spare_buffer();
+        if self.small.capacity() == 0 {
+            self.small = spare_buffer();
         }
-        self.tail.extend_from_slice(frame);
+        self.small.extend_from_slice(frame);
     }
 
     /// Queues octets that are whole frames, or the rest of one, by reference.
     #[inline]
     pub(super) fn push_encoded(&mut self, octets: Bytes) {
-        if !self.tail.is_empty() {
-            Queue::push(&mut self.queue, Bytes::copy_from_slice(&self.tail));
-            self.tail.clear();
+        let len = octets.len();
+        let payload = (self.small.len(), octets);
+        let Some(queue) = &mut self.queue else {
+            self.queue = Some(Box::new(Queue { first: payload, more: VecDeque::new(), len }));
+            return;
+        };
+        if queue.more.capacity() == 0 {
+            queue.more.reserve(8);
         }
-        Queue::push(&mut self.queue, octets);
+        queue.len += len;
+        queue.more.push_back(payload);
     }
 
     #[inline(always)]
-    fn push_header(&mut self, header: &FrameHeader, payload_here: usize) {
-        if self.tail.capacity() == 0 {
-            self.tail = spare_buffer();
-        }
-        self.tail.reserve(MAX_HEADER_LEN + payload_here);
-        // A copy of a known length is one move; of an unknown one, a call.
-        match header.encode_short() {
-            Some(([first, second, ..], false)) => self.tail.extend_from_slice(&[first, second]),
-            Some((octets, true)) => self.tail.extend_from_slice(&octets),
-            None => {
-                let mut octets = [0; MAX_HEADER_LEN];
-                let len = header.encode(&mut octets);
-                self.tail.extend_from_slice(&octets[..len]);
-            }
-        }
+    fn push_long_header(&mut self, header: &FrameHeader, payload_here: usize) {
+        self.small.reserve(MAX_HEADER_LEN + payload_here);
+        let mut octets = [0; MAX_HEADER_LEN];
+        let len = header.encode(&mut octets);
+        self.small.extend_from_slice(&octets[..len]);
     }
 
     /// Hands out all that is queued.
     pub(super) fn take(&mut self) -> Outgoing {
         let remaining = self.len();
-        let queue = self.queue.take();
-        Outgoing { queue, tail: std::mem::take(&mut self.tail), written: 0, remaining }
+        let small = std::mem::take(&mut self.small);
+        Outgoing { queue: self.queue.take(), small, written: 0, remaining }
     }
 
     /// Drops all that is queued.
@@ -210,7 +197,7 @@ impl Outbox {
 
 impl Drop for Outbox {
     fn drop(&mut self) {
-        give_back(std::mem::take(&mut self.tail));
+        give_back(std::mem::take(&mut self.small));
     }
 }
 
@@ -221,8 +208,8 @@ impl Drop for Outbox {
 #[derive(Debug, Default)]
 pub struct Outgoing {
     queue: Option<Box<Queue>>,
-    tail: Vec<u8>,
-    /// Octets of `tail` that are written.
+    small: Vec<u8>,
+    /// Octets of `small` that are written.
     written: usize,
     remaining: usize,
 }
@@ -230,22 +217,39 @@ pub struct Outgoing {
 impl Outgoing {
     /// The slices still to be written, for a vectored write; returns how many were filled in.
     pub fn io_slices<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
-        let queue = self.queue.iter().flat_map(|queue| queue.iter());
-        let tail = std::iter::once(&self.tail[self.written..]);
         let mut filled = 0;
-        for (slot, octets) in slices.iter_mut().zip(queue.chain(tail).filter(|o| !o.is_empty())) {
-            *slot = IoSlice::new(octets);
+        let mut from = self.written;
+        for (before, payload) in self.queue.iter().flat_map(|queue| queue.payloads()) {
+            for octets in [&self.small[from..*before], payload] {
+                if filled == slices.len() {
+                    return filled;
+                }
+                if !octets.is_empty() {
+                    slices[filled] = IoSlice::new(octets);
+                    filled += 1;
+                }
+            }
+            from = *before;
+        }
+        if filled < slices.len() && from < self.small.len() {
+            slices[filled] = IoSlice::new(&self.small[from..]);
             filled += 1;
         }
         filled
+    }
+
+    /// The most slices that [`io_slices`](Self::io_slices) can fill in.
+    #[inline]
+    pub fn max_io_slices(&self) -> usize {
+        1 + self.queue.as_ref().map_or(0, |queue| 2 * (1 + queue.more.len()))
     }
 
     /// The octets still to be written if they lie in one piece.
     #[inline]
     pub fn contiguous(&self) -> Option<&[u8]> {
         match &self.queue {
-            None => Some(&self.tail[self.written..]),
-            Some(queue) if queue.more.is_empty() && self.tail.is_empty() => Some(&queue.first),
+            None => Some(&self.small[self.written..]),
+            Some(queue) if queue.more.is_empty() && self.small.is_empty() => Some(&queue.first.1),
             Some(_) => None,
         }
     }
@@ -258,9 +262,10 @@ impl Buf for Outgoing {
     }
 
     fn chunk(&self) -> &[u8] {
-        match &self.queue {
-            Some(queue) => &queue.first,
-            None => &self.tail[self.written..],
+        match self.queue.as_ref().map(|queue| &queue.first) {
+            Some((before, payload)) if *before == self.written => payload,
+            Some((before, _)) => &self.small[self.written..*before],
+            None => &self.small[self.written..],
         }
     }
 
@@ -268,11 +273,15 @@ impl Buf for Outgoing {
         assert!(octets <= self.remaining, "cannot advance past what is to be written");
         self.remaining -= octets;
         while let Some(queue) = &mut self.queue {
-            if octets < queue.first.len() {
-                queue.first.advance(octets);
+            let (before, payload) = &mut queue.first;
+            let small = octets.min(*before - self.written);
+            self.written += small;
+            octets -= small;
+            if octets < payload.len() {
+                payload.advance(octets);
                 return;
             }
-            octets -= queue.first.len();
+            octets -= payload.len();
             match queue.more.pop_front() {
                 Some(next) => queue.first = next,
                 None => self.queue = None,
@@ -288,7 +297,7 @@ impl Buf for Outgoing {
 
 impl Drop for Outgoing {
     fn drop(&mut self) {
-        give_back(std::mem::take(&mut self.tail));
+        give_back(std::mem::take(&mut self.small));
     }
 }
 
@@ -336,7 +345,7 @@ mod tests {
         let outgoing = outbox.take();
         assert_eq!(outgoing.remaining(), 4 + SHARE_FROM + 4);
         let mut slices = [IoSlice::new(&[]); 4];
-        assert_eq!(outgoing.io_slices(&mut slices), 3);
+        assert_eq!((outgoing.io_slices(&mut slices), outgoing.max_io_slices()), (3, 3));
         assert_eq!(slices[1].as_ptr(), large.as_ptr());
     }
 
@@ -401,7 +410,7 @@ mod tests {
         let mut outbox = Outbox::default();
         outbox.push(&header(1), b"a");
         drop(outbox.take());
-        assert_eq!(outbox.tail.capacity(), 0);
+        assert_eq!(outbox.small.capacity(), 0);
         assert!(outbox.queue.is_none());
     }
 }

@@ -25,7 +25,8 @@ impl Shared {
     ) -> Poll<Result<(), Error>> {
         let len = message.as_ref().map_or(0, Message::len);
         let mut send = lock(&self.send);
-        if !send.gathers(len) {
+        let gathers = send.gathers(len);
+        if !gathers {
             drop(send);
             send = ready!(self.poll_room(cx, len, false))?;
         }
@@ -33,7 +34,10 @@ impl Shared {
             send.sender.send_with(message, compress)?;
             self.note_sent(1, len);
         }
-        self.queued(send);
+        // What gathers already leaves at the end of the batch.
+        if !(gathers && send.gathering) {
+            self.queued(send);
+        }
         Poll::Ready(Ok(()))
     }
 

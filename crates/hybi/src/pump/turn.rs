@@ -22,8 +22,11 @@ use std::task::{Context, Poll, Waker, ready};
 use tokio::io::AsyncWrite;
 use tokio::time::Sleep;
 
-/// Slices handed to one vectored write.
+/// Slices handed to one vectored write ...
 const SLICES: usize = 64;
+
+/// ... and to one of the ordinary kind, a large message or two: the array is filled anew each time.
+const FEW_SLICES: usize = 4;
 
 impl Shared {
     /// The batch that this connection gathered for has ended.
@@ -113,18 +116,11 @@ impl Shared {
         let mut io = lock(&self.io);
         while turn.outgoing.has_remaining() {
             let written = match turn.outgoing.contiguous() {
-                Some(octets) if turn.has_task => Pin::new(&mut *io).poll_write(cx, octets),
-                Some(octets) => match io.try_write(octets) {
-                    // To wait for it takes a task.
-                    Some(Err(error)) if error.kind() == io::ErrorKind::WouldBlock => Poll::Pending,
-                    Some(written) => Poll::Ready(written),
-                    None => Pin::new(&mut *io).poll_write(cx, octets),
-                },
-                None => {
-                    let mut slices = [IoSlice::new(&[]); SLICES];
-                    let filled = turn.outgoing.io_slices(&mut slices);
-                    Pin::new(&mut *io).poll_write_vectored(cx, &slices[..filled])
+                Some(octets) => poll_write(&mut io, cx, turn.has_task, &[IoSlice::new(octets)]),
+                None if turn.outgoing.max_io_slices() <= FEW_SLICES => {
+                    poll_write_some::<FEW_SLICES>(&mut io, cx, turn)
                 }
+                None => poll_write_some::<SLICES>(&mut io, cx, turn),
             };
             match ready!(written)? {
                 0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
@@ -164,6 +160,39 @@ impl Shared {
         if let Some(reader) = reader {
             reader.wake();
         }
+    }
+}
+
+/// Writes up to `SLICES` slices of what has been handed out.
+#[inline(never)]
+fn poll_write_some<const SLICES: usize>(
+    io: &mut Transport,
+    cx: &mut Context<'_>,
+    turn: &Turn,
+) -> Poll<io::Result<usize>> {
+    let mut slices = [IoSlice::new(&[]); SLICES];
+    let filled = turn.outgoing.io_slices(&mut slices);
+    poll_write(io, cx, turn.has_task, &slices[..filled])
+}
+
+/// Only a task can wait for a transport that is full: without one it is not asked for its readiness.
+#[inline]
+fn poll_write(
+    io: &mut Transport,
+    cx: &mut Context<'_>,
+    has_task: bool,
+    slices: &[IoSlice<'_>],
+) -> Poll<io::Result<usize>> {
+    if !has_task {
+        match io.try_write(slices) {
+            Some(Err(error)) if error.kind() == io::ErrorKind::WouldBlock => return Poll::Pending,
+            Some(written) => return Poll::Ready(written),
+            None => {}
+        }
+    }
+    match slices {
+        [octets] => Pin::new(io).poll_write(cx, octets),
+        slices => Pin::new(io).poll_write_vectored(cx, slices),
     }
 }
 

@@ -199,7 +199,7 @@ impl Acceptor {
         let transport = Transport::new(stream);
         let peer = transport.peer_addr();
         let security = Security::default();
-        let open = self.accept_transport(transport, peer, &security);
+        let open = self.accept_transport(transport, peer.as_ref(), &security);
         let (ws, request) = self.in_time(open, peer).await?;
         heartbeat::spawn(ws.shared());
         Ok((ws, request))
@@ -235,7 +235,7 @@ impl Acceptor {
         let mut transport = Transport::new(stream);
         let request = Request::new(request.map(|_body| ()), transport.peer_addr());
         let upgrade = Upgrade::of(&request);
-        let head = Head { request, upgrade, early: Bytes::copy_from_slice(early) };
+        let head = Box::new(Head { request, upgrade, early: Bytes::copy_from_slice(early) });
         let open = async {
             let opened = self.decide(&mut transport, head).await?;
             Ok(self.open(opened, transport))
@@ -248,7 +248,7 @@ impl Acceptor {
     async fn accept_transport(
         &self,
         transport: Transport,
-        peer: Option<SocketAddr>,
+        peer: Option<&SocketAddr>,
         security: &Security,
     ) -> Result<(WebSocket, Request), Error> {
         let mut transport = security.secure(transport).await?;
@@ -261,7 +261,7 @@ impl Acceptor {
         &self,
         deadlines: &Arc<Deadlines>,
         transport: Transport,
-        peer: Option<SocketAddr>,
+        peer: Option<&SocketAddr>,
         security: &Security,
     ) -> Result<(WebSocket, Request), Error> {
         // Pinned here: a future that is handed on by value takes its room twice.
@@ -270,7 +270,7 @@ impl Acceptor {
             None => Ok(open.await),
             Some(timeout) => deadlines.within(timeout, open).await.ok_or(timeout),
         };
-        self.note_outcome(result, peer)
+        self.note_outcome(result, peer.copied())
     }
 
     async fn in_time<T>(
@@ -341,21 +341,21 @@ impl Acceptor {
     async fn handshake_on(
         &self,
         transport: &mut Transport,
-        peer: Option<SocketAddr>,
+        peer: Option<&SocketAddr>,
     ) -> Result<Opened, Error> {
         let mut handshake = ServerHandshake::new(self.head_limits);
         loop {
             // A request that never came is no refusal.
             let head = read_head(transport, &mut handshake, peer).await.inspect_err(|error| {
                 if matches!(error, Error::Handshake(_)) {
-                    self.note_failure(peer, error);
+                    self.note_failure(peer.copied(), error);
                 }
             })?;
             match head {
                 Ok(None) => {}
                 Ok(Some(head)) => return self.decide(transport, head).await,
                 Err(refusal) => {
-                    self.note_refusal(peer, None, &refusal);
+                    self.note_refusal(peer.copied(), None, &refusal);
                     return Err(Box::pin(refuse(transport, refusal)).await);
                 }
             }
@@ -363,9 +363,8 @@ impl Acceptor {
     }
 
     /// Answers a request.
-    async fn decide(&self, transport: &mut Transport, head: Head) -> Result<Opened, Error> {
-        // By reference: what a future is handed by value takes its room once more.
-        let Head { request, upgrade, early } = &head;
+    async fn decide(&self, transport: &mut Transport, head: Box<Head>) -> Result<Opened, Error> {
+        let Head { request, upgrade, .. } = &*head;
         let rules = &*self.rules;
         if let Some(http) = &rules.http {
             if !request.headers().contains_key(http::header::UPGRADE) {
@@ -388,8 +387,8 @@ impl Acceptor {
             }
         };
         write(transport, &response).await?;
-        let early = early.clone();
-        Ok(Opened { request: head.request, subprotocol, extensions, early })
+        let Head { request, early, .. } = *head;
+        Ok(Opened { request, subprotocol, extensions, early })
     }
 
     /// Decides over a request: what is agreed on, and the 101 in the form in which `respond` makes
@@ -476,7 +475,8 @@ pub(super) struct Opened {
     pub(super) early: Bytes,
 }
 
-/// What has been read of a client.
+/// What has been read of a client. Boxed: what a future is handed by value takes its room once more
+/// in each that it is handed on to.
 struct Head {
     request: Request,
     /// Whether it is an opening handshake.
@@ -491,8 +491,8 @@ struct Head {
 async fn read_head(
     transport: &mut Transport,
     handshake: &mut ServerHandshake,
-    peer: Option<SocketAddr>,
-) -> Result<Result<Option<Head>, Refusal>, Error> {
+    peer: Option<&SocketAddr>,
+) -> Result<Result<Option<Box<Head>>, Refusal>, Error> {
     poll_fn(|cx| {
         let mut chunk = Chunk::take();
         let mut buf = ReadBuf::new(chunk.free());
@@ -504,7 +504,7 @@ async fn read_head(
         let head = handshake.receive_head(&mut input);
         let with_early = |(head, upgrade)| {
             let early = Bytes::copy_from_slice(input);
-            Head { request: Request::of_head(head, peer), upgrade, early }
+            Box::new(Head { request: Request::of_head(head, peer.copied()), upgrade, early })
         };
         Poll::Ready(Ok(head.map(|head| head.map(with_early))))
     })

@@ -220,8 +220,8 @@ async fn close_all(connections: Vec<Arc<Shared>>, how: &Shutdown) {
     let mut due: Vec<_> = connections
         .into_iter()
         .map(|shared| {
-            let part = f64::from(u32::from_ne_bytes(random::masking_key())) / f64::from(u32::MAX);
-            (start + how.jitter.mul_f64(part), shared)
+            let random = u32::from_ne_bytes(random::masking_key());
+            (start + share(how.jitter, random), shared)
         })
         .collect();
     due.sort_unstable_by_key(|(at, _)| *at);
@@ -229,6 +229,11 @@ async fn close_all(connections: Vec<Arc<Shared>>, how: &Shutdown) {
         tokio::time::sleep_until(at).await;
         close(shared);
     }
+}
+
+/// As much of the jitter as the random number is of the largest one.
+fn share(jitter: Duration, random: u32) -> Duration {
+    jitter.mul_f64(f64::from(random) / f64::from(u32::MAX))
 }
 
 /// Spawns the task of one connection. With `clients` it is known to them until it ends.
@@ -283,5 +288,19 @@ impl Drop for Ticket {
         for waker in waiting {
             waker.wake();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_close_frames_are_spread_over_the_jitter_and_not_beyond() {
+        let jitter = Duration::from_secs(4);
+        assert_eq!(share(jitter, 0), Duration::ZERO);
+        assert_eq!(share(jitter, u32::MAX), jitter);
+        let half = share(jitter, u32::MAX / 2).as_secs_f64();
+        assert!((half - 2.0).abs() < 1e-6, "{half}");
     }
 }

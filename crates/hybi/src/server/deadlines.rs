@@ -115,3 +115,55 @@ impl Drop for Place<'_> {
         drop(place);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::future::pending;
+    use std::pin::pin;
+    use std::task::Context;
+    use tokio::time::{sleep, timeout};
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    /// How long a handshake that never ends is waited for.
+    async fn patience(deadlines: &Arc<Deadlines>) -> Duration {
+        let start = Instant::now();
+        let result = deadlines.within(SECOND, pin!(pending::<()>())).await;
+        assert_eq!(result, None);
+        start.elapsed()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn each_is_given_its_time_whether_others_wait_or_not() {
+        let deadlines = Arc::<Deadlines>::default();
+        let late = async {
+            sleep(SECOND / 2).await;
+            patience(&deadlines).await
+        };
+        let (first, late) =
+            timeout(60 * SECOND, async { tokio::join!(patience(&deadlines), late) }).await.unwrap();
+        sleep(60 * SECOND).await;
+        let again = timeout(60 * SECOND, patience(&deadlines)).await.unwrap();
+        for waited in [first, late, again] {
+            assert!(waited >= SECOND && waited < SECOND + SECOND / 100, "{waited:?}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_is_done_leaves_nothing_behind() {
+        let deadlines = Arc::<Deadlines>::default();
+        let done = deadlines.within(SECOND, pin!(tokio::task::yield_now())).await;
+        assert_eq!(done, Some(()));
+        assert!(deadlines.lock().tasks.is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_task_that_polled_last_is_woken() {
+        let deadlines = Arc::<Deadlines>::default();
+        let mut waiting = pin!(patience(&deadlines));
+        assert!(waiting.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+        let waited = timeout(60 * SECOND, waiting).await.unwrap();
+        assert!(waited < 2 * SECOND, "{waited:?}");
+    }
+}

@@ -72,7 +72,7 @@ where
                 let handling = service.clone();
                 let opening = async move {
                     let Service { acceptor, security, .. } = &*service;
-                    acceptor.accept_before(&deadlines, transport, peer, security).await
+                    acceptor.accept_before(&deadlines, transport, peer.as_ref(), security).await
                 };
                 let handler = move |ws, request| (handling.handler)(ws, request);
                 Serving::new(opening, handler, ticket, tell, alive)

@@ -73,11 +73,15 @@ impl Transport {
 
     /// Writes as much as the kernel takes now, for a transport that [is direct](Self::is_direct):
     /// without a task that waits for it, and without its budget. `None` for any other.
-    pub(crate) fn try_write(&self, octets: &[u8]) -> Option<io::Result<usize>> {
-        match self {
-            Transport::Tcp(stream) => Some(stream.try_write(octets)),
+    #[inline]
+    pub(crate) fn try_write(&self, slices: &[IoSlice<'_>]) -> Option<io::Result<usize>> {
+        match (self, slices) {
+            (Transport::Tcp(stream), [octets]) => Some(stream.try_write(octets)),
+            (Transport::Tcp(stream), slices) => Some(stream.try_write_vectored(slices)),
             #[cfg(unix)]
-            Transport::Unix(stream) => Some(stream.try_write(octets)),
+            (Transport::Unix(stream), [octets]) => Some(stream.try_write(octets)),
+            #[cfg(unix)]
+            (Transport::Unix(stream), slices) => Some(stream.try_write_vectored(slices)),
             _ => None,
         }
     }

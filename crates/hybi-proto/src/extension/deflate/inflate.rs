@@ -243,8 +243,7 @@ impl Text<'_> {
         if octets.len() > self.limit - self.len {
             return None;
         }
-        self.octets[self.len..self.len + octets.len()].copy_from_slice(octets);
-        self.len += octets.len();
+        self.append(octets, octets.len());
         Some(())
     }
 
@@ -278,21 +277,38 @@ impl Text<'_> {
     }
 
     /// Copies as much as the window has of it, and tells how much that was.
+    #[inline]
     fn copy_from_window(&mut self, length: usize, distance: usize) -> Option<usize> {
         let [older, newer] = self.window;
         let back = distance - self.len;
         let from = (older.len() + newer.len()).checked_sub(back)?;
         let length = length.min(back);
-        let (older, newer) = match from.checked_sub(older.len()) {
-            None => (&older[from..], newer),
-            Some(from) => (&[][..], &newer[from..]),
-        };
-        let (first, second) = (length.min(older.len()), length.saturating_sub(older.len()));
-        let room = &mut self.octets[self.len..self.len + length];
-        room[..first].copy_from_slice(&older[..first]);
-        room[first..].copy_from_slice(&newer[..second]);
-        self.len += length;
+        match from.checked_sub(older.len()) {
+            Some(from) => self.append(&newer[from..], length),
+            None if length <= older.len() - from => self.append(&older[from..], length),
+            None => {
+                let first = older.len() - from;
+                self.append(&older[from..], first);
+                self.append(newer, length - first);
+            }
+        }
         Some(length)
+    }
+
+    /// Appends so many of the octets.
+    #[inline]
+    fn append(&mut self, octets: &[u8], length: usize) {
+        let room = &mut self.octets[self.len..self.len + length.next_multiple_of(STEP)];
+        // In steps, whatever comes with the last one: a call of memcpy takes longer.
+        match octets.get(..room.len()) {
+            Some(octets) => {
+                for (room, step) in room.chunks_exact_mut(STEP).zip(octets.chunks_exact(STEP)) {
+                    room.copy_from_slice(step);
+                }
+            }
+            None => room[..length].copy_from_slice(&octets[..length]),
+        }
+        self.len += length;
     }
 }
 

@@ -146,18 +146,25 @@ impl Encoder {
         self.symbols.clear();
         // Never more than octets.
         self.symbols.try_reserve(message.len()).map_err(|_| out_of_memory())?;
-        // Every second place of the context is enough: a match that begins at another is found one
-        // octet later, and then grows to the front.
+        // Every third place of the context is enough: a match that begins at another is found some
+        // octets later, and then grows to the front. What a match covers was there before already.
+        let effort = Effort::of(level);
         match level {
-            0..7 => self.insert::<2>(start),
-            _ => self.insert::<1>(start),
+            0..7 => {
+                self.insert::<3>(start);
+                self.search::<4>(start, effort, max_distance);
+            }
+            _ => {
+                self.insert::<1>(start);
+                self.search::<1>(start, effort, max_distance);
+            }
         }
-        self.search(start, Effort::of(level), max_distance);
         self.huffman.write(&self.symbols, message, out)
     }
 
-    /// Takes what is from `start` on apart into symbols.
-    fn search(&mut self, start: usize, effort: Effort, max_distance: usize) {
+    /// Takes what is from `start` on apart into symbols; every `STEP`th place of a match can be found
+    /// again.
+    fn search<const STEP: usize>(&mut self, start: usize, effort: Effort, max_distance: usize) {
         let end = self.text.len();
         let mut at = start;
         while at < end {
@@ -181,6 +188,7 @@ impl Encoder {
                 self.symbols.truncate(self.symbols.len() - before);
                 self.symbols.push(Symbol::copy(length + before, distance));
                 at += length;
+                self.insert::<STEP>(at);
             }
         }
     }
