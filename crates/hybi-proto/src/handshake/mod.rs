@@ -25,7 +25,7 @@ pub use key::SecWebSocketKey;
 pub use options::RequestOptions;
 pub use refusal::Refusal;
 pub use response::encode_response;
-pub use server::{RequestHead, ServerHandshake};
+pub use server::{JudgedHead, RequestHead, ServerHandshake};
 pub use upgrade::Upgrade;
 
 use std::fmt;

@@ -55,10 +55,7 @@ impl ServerHandshake {
     ///
     /// # Errors
     /// As for [`receive`](Self::receive).
-    pub fn receive_head(
-        &mut self,
-        input: &mut &[u8],
-    ) -> Result<Option<(RequestHead, Result<Upgrade, Refusal>)>, Refusal> {
+    pub fn receive_head(&mut self, input: &mut &[u8]) -> Result<Option<JudgedHead>, Refusal> {
         let parse = |octets: &[u8], lines| {
             parse_request(octets, lines, |line, headers| {
                 let upgrade = Upgrade::check_in(&line.method, line.version, headers);
@@ -77,6 +74,9 @@ impl ServerHandshake {
         Error::handshake(ErrorCode::InvalidHandshake, text)
     }
 }
+
+/// The head of a request, and the opening handshake that it is, or why it is none.
+pub type JudgedHead = (RequestHead, Result<Upgrade, Refusal>);
 
 /// The head of a request, as it came: found well-formed, and made an [`http::Request`] of when one is
 /// wanted.

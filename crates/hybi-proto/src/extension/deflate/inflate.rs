@@ -469,21 +469,21 @@ impl<const ROOT: usize> Table<ROOT> {
         let mut code = 0;
         self.entries.clear();
         self.entries.push(Entry::NONE);
-        for bits in 1..=ROOT {
+        for (bits, &count) in counts.iter().enumerate().take(ROOT + 1).skip(1) {
             // One more bit, which means nothing to the codes so far.
             self.entries.extend_from_within(..);
-            for entry in sorted.by_ref().take(counts[bits]) {
+            for entry in sorted.by_ref().take(count) {
                 self.entries[code] = entry.with_bits(bits);
                 code = after(code, bits);
             }
         }
         let (mut prefix, mut start) = (usize::MAX, 0);
-        for bits in ROOT + 1..=MAX_BITS {
-            for taken in 0..counts[bits] {
+        for (bits, &count) in counts.iter().enumerate().skip(ROOT + 1) {
+            for taken in 0..count {
                 if code & Self::MASK != prefix {
                     prefix = code & Self::MASK;
                     start = self.entries.len();
-                    let width = width_of(&counts, ROOT, bits, counts[bits] - taken)?;
+                    let width = width_of(&counts, ROOT, bits, count - taken)?;
                     let table = Entry::new(Kind::TABLE, width as u32, start as u32);
                     self.entries.resize(start + (1 << width), Entry::NONE);
                     self.entries[prefix] = table;
