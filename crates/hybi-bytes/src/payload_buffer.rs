@@ -103,10 +103,10 @@ impl PayloadBuffer {
     /// [`Utf8Error`] if the content must be UTF-8 and can no longer become so. The buffer is then
     /// of no use as text.
     pub fn push(&mut self, octets: &[u8]) -> Result<(), Utf8Error> {
-        self.commit_forgotten()?;
-        self.reserve(octets.len());
-        self.octets.extend_from_slice(octets);
-        self.commit(None)
+        // Masked with nothing: copied by vectors, wherever both lie. memcpy takes `rep movsb` for what
+        // is long, which some processors do at 3 GB/s if source and target are a few octets off a
+        // multiple of 4 KiB: a header's length, for what was read into one buffer and goes to another.
+        self.push_masked(octets, [0; 4], 0)
     }
 
     /// Appends masked octets, unmasking them; `offset` as in [`mask()`](crate::mask()).
