@@ -250,8 +250,8 @@ fn text_length(octets: &[u8]) -> usize {
 /// Enough for nearly all heads, so that the list of their headers need not be allocated.
 const FEW: usize = 32;
 
-/// A head of up to so many octets has no name or value that is too long for [`HeaderMap`].
-const SHORT: usize = 16 * 1024;
+/// A head of up to so many octets has no name that is too long for [`HeaderMap`] (64 KiB).
+const SHORT: usize = 60 * 1024;
 
 /// The first line of a request.
 pub(crate) struct RequestLine {
