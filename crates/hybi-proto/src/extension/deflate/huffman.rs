@@ -5,15 +5,16 @@ use super::lz77::Symbol;
 use crate::error::Error;
 
 /// RFC 1951 §3.2.6: the last two never occur, but count for the fixed code.
-const LITERALS: usize = 288;
+pub(super) const LITERALS: usize = 288;
 const DISTANCES: usize = 30;
-const END_OF_BLOCK: usize = 256;
+pub(super) const END_OF_BLOCK: usize = 256;
 /// RFC 1951 §3.2.7: codes of 1 to 15 bits; those that the lengths are written with, 1 to 7.
-const MAX_BITS: u8 = 15;
-const LENGTHS: usize = 19;
+pub(super) const MAX_BITS: u8 = 15;
+pub(super) const LENGTHS: usize = 19;
 const MAX_LENGTH_BITS: u8 = 7;
 /// RFC 1951 §3.2.7: the order in which the lengths of the latter are written.
-const ORDER: [usize; LENGTHS] = [16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15];
+pub(super) const ORDER: [usize; LENGTHS] =
+    [16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15];
 
 /// Writes blocks; what it holds is only scratch.
 pub(super) struct Writer {
@@ -154,7 +155,7 @@ impl Writer {
 }
 
 /// RFC 1951 §3.2.6.
-fn fixed_literal(symbol: usize) -> u8 {
+pub(super) fn fixed_literal(symbol: usize) -> u8 {
     match symbol {
         0..144 => 8,
         144..256 => 9,

@@ -6,8 +6,9 @@
 //! has the last word.
 
 use super::TAIL;
+use super::huffman::{END_OF_BLOCK, LENGTHS, LITERALS, MAX_BITS, ORDER, fixed_literal};
 
-/// Longer messages are left to zlib, before and after they are decompressed.
+/// Messages that are longer on the wire are left to zlib, and those whose text is.
 pub(super) const MAX_INPUT: usize = 4 * 1024;
 const MAX_OUTPUT: usize = 32 * 1024;
 
@@ -16,14 +17,8 @@ const STEP: usize = 16;
 /// Octets after the message: the bits are read eight octets at a time, and these ahead of their use.
 const PADDING: [u8; 16] = [0; 16];
 
-/// RFC 1951 §3.2.6 and §3.2.7.
-const LITERALS: usize = 288;
+/// RFC 1951 §3.2.6: the last two never occur, but count for the fixed code.
 const DISTANCES: usize = 32;
-const LENGTHS: usize = 19;
-const MAX_BITS: usize = 15;
-const END_OF_BLOCK: usize = 256;
-/// RFC 1951 §3.2.7: the order in which the lengths of the codes for lengths come.
-const ORDER: [usize; LENGTHS] = [16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15];
 
 /// The tables and the output of a thread.
 pub(super) struct Decoder {
@@ -44,9 +39,7 @@ struct Codes {
 impl Decoder {
     pub(super) fn new() -> Self {
         let mut fixed = Codes { literals: Table::new(), distances: Table::new() };
-        let mut lengths = [8; LITERALS];
-        lengths[144..256].fill(9);
-        lengths[256..280].fill(7);
+        let lengths: [u8; LITERALS] = std::array::from_fn(fixed_literal);
         // RFC 1951 §3.2.6: complete by definition.
         let _ = fixed.literals.build(&lengths, &LITERAL, Gaps::Wrong);
         let _ = fixed.distances.build(&[5; DISTANCES], &DISTANCE, Gaps::Wrong);
@@ -443,17 +436,17 @@ impl<const ROOT: usize> Table<ROOT> {
 
     /// Makes the codes from their lengths (RFC 1951 §3.2.2); `None` if there is no such code.
     fn build(&mut self, lengths: &[u8], symbols: &[Entry], gaps: Gaps) -> Option<()> {
-        let mut counts = [0_usize; MAX_BITS + 1];
+        let mut counts = [0_usize; MAX_BITS as usize + 1];
         for length in lengths {
             counts[usize::from(*length)] += 1;
         }
-        let mut starts = [0; MAX_BITS + 2];
+        let mut starts = [0; MAX_BITS as usize + 2];
         let mut left = 1;
-        for bits in 1..=MAX_BITS {
+        for bits in 1..=MAX_BITS as usize {
             left = (2_usize * left).checked_sub(counts[bits])?;
             starts[bits + 1] = starts[bits] + counts[bits];
         }
-        let used = starts[MAX_BITS + 1];
+        let used = starts[MAX_BITS as usize + 1];
         if left > 0 && (gaps == Gaps::Wrong || used > counts[1]) {
             return None;
         }
