@@ -54,7 +54,8 @@ pub(crate) struct ServeArgs {
 }
 
 const CONNECT_HELP: &str = "\
-At a terminal, each line typed is a message; Ctrl-D or Ctrl-C closes the connection.
+At a terminal, each line typed is a message; Ctrl-D or Ctrl-C closes the connection. Up recalls the \
+lines before, to send them again; they are kept in memory alone and forgotten at the end.
 
 With a pipe, each line of standard input is a message, without its line end, and each message is \
 written to standard output as it is, text or binary, with a line feed after it. At the end of the \

@@ -6,9 +6,10 @@ mod support;
 
 use nix::pty::{Winsize, openpty};
 use nix::sys::termios::{LocalFlags, tcgetattr};
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::os::fd::OwnedFd;
+use std::path::Path;
 use std::process::{Child, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
@@ -28,6 +29,11 @@ struct Terminal {
 
 impl Terminal {
     fn start(args: &[&str]) -> Self {
+        Self::start_at(Path::new("/"), args)
+    }
+
+    /// As somebody whose home is this directory.
+    fn start_at(home: &Path, args: &[&str]) -> Self {
         let size = Winsize { ws_row: 24, ws_col: 80, ws_xpixel: 0, ws_ypixel: 0 };
         let pty = openpty(Some(&size), None).expect("a pseudo-terminal");
         let stdio = || Stdio::from(pty.slave.try_clone().expect("a descriptor"));
@@ -36,6 +42,8 @@ impl Terminal {
             .args(args)
             .env("TERM", "xterm")
             .env("NO_COLOR", "1")
+            .env("HOME", home)
+            .current_dir(home)
             .stdin(stdio())
             .stdout(stdio())
             .stderr(stdio())
@@ -67,6 +75,14 @@ impl Terminal {
                 Err(_) => panic!("no {text:?} after byte {} of {:?}", self.seen, self.shown),
             }
         }
+    }
+
+    /// Waits for the next message, and gives what is shown of it.
+    fn message(&mut self) -> String {
+        self.shows("< ");
+        let from = self.seen;
+        self.shows("\r\n");
+        self.shown[from..self.seen - 2].to_owned()
     }
 
     fn type_keys(&mut self, keys: &str) {
@@ -112,6 +128,46 @@ fn a_line_is_sent_and_what_comes_is_shown_above_the_line_being_typed() {
     terminal.type_keys("\x04");
     terminal.shows("hybi: closed with 1000");
     assert_eq!(terminal.finish(), Some(0));
+}
+
+#[test]
+fn earlier_lines_are_recalled_and_edited_and_forgotten_at_the_end() {
+    const UP: &str = "\x1b[A";
+    const DOWN: &str = "\x1b[B";
+    const LEFT: &str = "\x1b[D";
+    const BACKSPACE: &str = "\x7f";
+    let home = Path::new(env!("CARGO_TARGET_TMPDIR")).join("home-without-history");
+    let _ = fs::remove_dir_all(&home); // of the last time
+    fs::create_dir_all(&home).expect("a directory");
+    let server = Served::start(&[]);
+    let mut terminal = Terminal::start_at(&home, &[&server.url]);
+    for (keys, sent) in [
+        ("one", "one"),
+        ("two", "two"),
+        (UP, "two"),
+        (&[UP, UP].concat(), "one"),
+        (&[UP, UP, DOWN, "!"].concat(), "one!"),
+        (&["hallo", LEFT, LEFT, LEFT, BACKSPACE, "e"].concat(), "hello"),
+    ] {
+        terminal.shows("> "); // what is typed before may be lost
+        terminal.type_keys(keys);
+        terminal.type_keys("\r");
+        assert_eq!(terminal.message(), sent, "{keys:?}");
+    }
+    terminal.shows("> ");
+    terminal.type_keys("\x04");
+    assert_eq!(terminal.finish(), Some(0));
+
+    let mut terminal = Terminal::start_at(&home, &[&server.url]);
+    terminal.shows("> ");
+    terminal.type_keys(UP);
+    terminal.type_keys("new\r");
+    assert_eq!(terminal.message(), "new");
+    terminal.shows("> ");
+    terminal.type_keys("\x04");
+    assert_eq!(terminal.finish(), Some(0));
+    let left = fs::read_dir(&home).expect("a directory").count();
+    assert_eq!(left, 0, "what was typed may be secret");
 }
 
 #[test]
