@@ -139,11 +139,12 @@ const EventTarget = {
    * @param {{once?: boolean}} [options] `once`: for the first event only
    */
   addEventListener(type, handler, options = {}) {
-    const attribute = Boolean(options[kForOnEventAttribute]);
-    const known = (listener) => listener[kListener] === handler && !listener[kForOnEventAttribute];
-    if (!attribute && this.listeners(type).some(known)) return;
+    const known = (listener) =>
+      !options[kForOnEventAttribute] && listener[kListener] === handler && !listener[kForOnEventAttribute];
+    if (this.listeners(type).some(known)) return;
     if (!Object.hasOwn(LISTENERS, type)) return;
 
+    const attribute = Boolean(options[kForOnEventAttribute]);
     const listener = LISTENERS[type](handler);
     listener[kForOnEventAttribute] = attribute;
     listener[kListener] = handler;

@@ -10,6 +10,7 @@
 const codec = require('./codec');
 const params = require('./deflate-params');
 const Limiter = require('./limiter');
+const { toLimit } = require('./validation');
 const { ZlibDeflate, ZlibInflate } = require('./zlib-contexts');
 
 /** From this length on (octets of input) the thread pool pays. */
@@ -17,8 +18,8 @@ const POOL_FROM = 32 * 1024;
 /** The same for what is inflated, which may grow a thousandfold: a short input is no short work. */
 const INFLATE_POOL_FROM = 8 * 1024;
 
-/** Options of zlib that native contexts have too, or that make no difference to what is sent. */
-const NATIVE_OPTIONS = new Set(['chunkSize', 'level', 'memLevel', 'windowBits']);
+/** Options of zlib that native contexts have too, or that make no difference to what is sent: from, to. */
+const NATIVE_OPTIONS = { chunkSize: [64, Infinity], level: [-1, 9], memLevel: [1, 9], windowBits: [8, 15] };
 
 /** One for the process, as the thread pool is; the first options that come decide. */
 let limiter;
@@ -45,9 +46,9 @@ class PerMessageDeflate {
    */
   constructor(options) {
     this._options = options || {};
-    const { concurrencyLimit = 10, threshold = 1024 } = this._options;
+    const { concurrencyLimit = 10, maxPayload, threshold = 1024 } = this._options;
     this._threshold = threshold;
-    this._maxPayload = this._options.maxPayload | 0;
+    this._maxPayload = toLimit(maxPayload);
     this._isServer = Boolean(this._options.isServer);
     this._deflate = null;
     this._inflate = null;
@@ -324,8 +325,13 @@ function settingsOf(agreed, side) {
   };
 }
 
+/** What native contexts do not know, node:zlib does, or it says what is wrong with it. */
 function isNative(zlibOptions) {
-  return Object.keys(zlibOptions).every((name) => NATIVE_OPTIONS.has(name));
+  return Object.entries(zlibOptions).every(([name, value]) => {
+    if (!Object.hasOwn(NATIVE_OPTIONS, name)) return false;
+    const [from, to] = NATIVE_OPTIONS[name];
+    return value === undefined || (Number.isInteger(value) && value >= from && value <= to);
+  });
 }
 
 module.exports = PerMessageDeflate;

@@ -12,6 +12,7 @@ const R = require('./codec/records');
 const { BINARY_TYPES, EMPTY_BUFFER, kWebSocket } = require('./constants');
 const { ERRORS, createError } = require('./errors');
 const { extensionName } = require('./permessage-deflate');
+const { toLimit } = require('./validation');
 
 /** A message that lies in more foreign octets than this is copied out of them, unless it is large itself. */
 const MOST_PINNED = 4095;
@@ -56,9 +57,9 @@ class Receiver extends Writable {
     this._binaryType = options.binaryType || BINARY_TYPES[0];
     this._extensions = options.extensions || {};
     this._isServer = !!options.isServer;
-    this._maxBufferedChunks = limit(options.maxBufferedChunks);
-    this._maxFragments = limit(options.maxFragments);
-    this._maxPayload = limit(options.maxPayload);
+    this._maxBufferedChunks = toLimit(options.maxBufferedChunks);
+    this._maxFragments = toLimit(options.maxFragments);
+    this._maxPayload = toLimit(options.maxPayload);
     this._skipUTF8Validation = !!options.skipUTF8Validation;
     this[kWebSocket] = undefined;
     /** The listener of the connection that it belongs to. */
@@ -456,11 +457,6 @@ class Receiver extends Writable {
 
 function isLast(flags) {
   return (flags & R.FLAG_FIN) !== 0 && (flags & R.FLAG_END_OF_FRAME) !== 0;
-}
-
-/** A limit as a number; anything that is none is no limit. */
-function limit(value) {
-  return value > 0 ? Math.floor(value) : 0;
 }
 
 function resume(receiver) {

@@ -1,6 +1,6 @@
 'use strict';
 
-// What may be said: tokens, close codes, text; and what a Blob is.
+// What may be said: tokens, close codes, text; what a Blob is, and what a limit.
 
 const { isValidUTF8 } = require('./codec');
 const { isValidStatusCode } = require('./codec/close-code');
@@ -29,4 +29,14 @@ function isBlob(value) {
   );
 }
 
-module.exports = { isBlob, isValidStatusCode, isValidUTF8, tokenChars };
+/**
+ * Gives an option that limits something its form: a whole number, or 0 for no limit.
+ *
+ * @param {*} value
+ * @returns {number}
+ */
+function toLimit(value) {
+  return value > 0 ? Math.floor(value) : 0;
+}
+
+module.exports = { isBlob, isValidStatusCode, isValidUTF8, toLimit, tokenChars };

@@ -248,7 +248,7 @@ class WebSocketServer extends EventEmitter {
    * It is compressed at once, without the context of earlier messages, if it is no shorter than `threshold`;
    * what a connection sends next does not refer to what was sent before the broadcast.
    *
-   * @param {*} data as of `WebSocket.send`
+   * @param {*} data as of `WebSocket.send`, but no Blob: what it holds is not there at once
    * @param {object} [options]
    * @param {WebSocket|Iterable<WebSocket>} [options.except] who does not get it
    * @param {boolean} [options.binary] overrides what `data` is sent as

@@ -76,7 +76,8 @@ class ZlibInflate {
   constructor(options, noContextTakeover) {
     this._options = { ...options, flush: Z_SYNC_FLUSH };
     this._noContextTakeover = noContextTakeover;
-    this._stream = null;
+    // At once: what is wrong with the options is thrown before anything is begun.
+    this._stream = this._open();
     this._isInMessage = false;
     this._closed = false;
   }
@@ -91,7 +92,8 @@ class ZlibInflate {
       });
       return;
     }
-    const stream = this._stream ?? this._open();
+    this._stream ??= this._open();
+    const stream = this._stream;
     const chunks = [];
     let length = 0;
     let over = false;
@@ -136,9 +138,9 @@ class ZlibInflate {
   }
 
   _open() {
-    this._stream = zlib.createInflateRaw(this._options);
-    this._stream.on('error', (error) => this._onError(error));
-    return this._stream;
+    const stream = zlib.createInflateRaw(this._options);
+    stream.on('error', (error) => this._onError(error));
+    return stream;
   }
 
   _drop() {

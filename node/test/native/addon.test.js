@@ -2,16 +2,29 @@
 
 const { test } = require('node:test');
 const assert = require('node:assert');
+const { execFileSync } = require('node:child_process');
 const { once } = require('node:events');
+const path = require('node:path');
 const { Worker } = require('node:worker_threads');
 const addon = require('../../lib/native');
 const native = require('../../lib/codec/native');
 const js = require('../../lib/codec/js');
 
+const root = path.join(__dirname, '../..');
 const skip = native === null && 'no native half';
 
 test('the native half is there, unless HYBI_NO_NATIVE says that it need not', () => {
   if (process.env.HYBI_NO_NATIVE !== '1') assert.ok(native !== null, 'run `npm run build`');
+});
+
+test('each variable that says so keeps native code out', () => {
+  const program = "const codec = require('./lib/codec'); console.log(codec === require('./lib/codec/js'))";
+  const { HYBI_NO_NATIVE, WS_NO_BUFFER_UTIL, WS_NO_UTF_8_VALIDATE, ...clean } = process.env;
+  const isJs = (env) => execFileSync(process.execPath, ['-e', program], { cwd: root, env: { ...clean, ...env }, encoding: 'utf8' }).trim();
+  for (const name of ['HYBI_NO_NATIVE', 'WS_NO_BUFFER_UTIL', 'WS_NO_UTF_8_VALIDATE']) {
+    assert.strictEqual(isJs({ [name]: '1' }), 'true', name);
+  }
+  assert.strictEqual(isJs({}), String(require('../../lib/native') === null));
 });
 
 test('arguments of the wrong kind throw and do nothing else', { skip }, () => {

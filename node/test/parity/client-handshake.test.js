@@ -415,6 +415,23 @@ behaviour('client: an error of the request after the upgrade event', async (t) =
   await t.event(ws, 'close');
 });
 
+behaviour('client: an error of the request when the connection is open, or has failed', async (t) => {
+  const port = await t.rawWebSocketServer(async (peer) => {
+    await peer.frames(1);
+    peer.end();
+  });
+  const ws = t.observe(t.connect(port));
+  const request = ws._req;
+
+  await t.event(ws, 'open');
+  request.emit('error', new Error('late'));
+  t.log(ws.readyState);
+  ws.close();
+  await t.event(ws, 'close');
+  request.emit('error', new Error('later'));
+  t.log(ws.readyState);
+});
+
 behaviour('client: an exception in createConnection', async (t) => {
   t.try('throws', () => t.connect('ws://example.com', {
     createConnection() {

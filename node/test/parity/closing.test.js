@@ -84,6 +84,15 @@ behaviour('close: a reason of 123 octets', async (t) => {
   await t.until(() => ws.readyState === 3);
 });
 
+behaviour('close: a reason that is kept holds on to nothing else', async (t) => {
+  const { ws, peer } = await t.scripted();
+
+  peer.sendMasked(8, closing(1000, 'reason'));
+  const [, reason] = await t.event(ws, 'close');
+
+  t.log(reason, reason.buffer.byteLength);
+});
+
 behaviour('close: a reason that is no UTF-8', async (t) => {
   const { ws, peer } = await t.scripted();
 
@@ -260,6 +269,18 @@ behaviour('an error of the socket is no error of the WebSocket', async (t) => {
   ws._socket.emit('error', new Error('mine'));
   t.log(ws.readyState, ws._socket.destroyed);
   await t.event(ws, 'close');
+});
+
+behaviour('a second error of the socket is not thrown', async (t) => {
+  const { ws } = await t.scripted();
+
+  t.observe(ws);
+  const socket = ws._socket;
+
+  t.try('first', () => socket.emit('error', new Error('first')));
+  t.try('second', () => socket.emit('error', new Error('second')));
+  await t.event(ws, 'close');
+  t.try('third', () => socket.emit('error', new Error('third')));
 });
 
 behaviour('destroying the socket with an error', async (t) => {

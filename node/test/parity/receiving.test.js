@@ -385,6 +385,21 @@ behaviour('pause in a message listener: the segment goes on', async (t) => {
   t.log('end', ws.isPaused);
 });
 
+behaviour('a socket that somebody has given an encoding', async (t) => {
+  const port = await t.rawWebSocketServer(async (peer) => {
+    await peer.frames(1);
+    peer.send(1, 'a');
+    t.channel('peer')(await peer.describeFrames(1));
+    peer.end();
+  });
+  const ws = t.observe(t.connect(port));
+
+  await t.event(ws, 'open');
+  ws._socket.setEncoding('latin1');
+  ws.ping();
+  await t.event(ws, 'close');
+});
+
 behaviour('pause and resume twice', async (t) => {
   const { ws, peer } = await t.scripted();
 
@@ -396,6 +411,24 @@ behaviour('pause and resume twice', async (t) => {
 
   peer.sendMasked(1, 'x');
   t.log(await message, ws.isPaused);
+});
+
+behaviour('pause and resume while the receiver has enough to do: the socket waits', async (t) => {
+  const { ws, peer } = await t.scripted({ allowSynchronousEvents: false });
+  let count = 0;
+  const all = new Promise((resolve) => {
+    ws.on('message', () => {
+      if (++count === 5000) resolve();
+    });
+  });
+
+  peer.write(Buffer.concat(Array.from({ length: 5000 }, () => frame(2, Buffer.alloc(20), { mask: true }))));
+  await t.until(() => ws._receiver._writableState.needDrain);
+  t.log(ws.isPaused, ws._socket.isPaused());
+  ws.pause();
+  ws.resume();
+  t.log(ws.isPaused, ws._socket.isPaused(), ws._receiver._writableState.needDrain);
+  await all;
 });
 
 behaviour('pause: close() does not resume', async (t) => {

@@ -284,6 +284,19 @@ behaviour('send: a Blob that cannot be read', async (t) => {
   await t.until(() => ws.readyState === 3);
 });
 
+behaviour('send: a Blob that cannot be read, and a peer that does not end: cut after closeTimeout', async (t) => {
+  const wss = await t.serve({ closeTimeout: 20 });
+  const connection = t.event(wss, 'connection');
+  const peer = await t.rawClient(wss.port, {}, { allowHalfOpen: true });
+  const ws = t.observe(t.adopt((await connection)[0]));
+  const blob = new Blob(['x']);
+
+  blob.arrayBuffer = () => Promise.reject(new Error('cannot be read'));
+  ws.send(blob);
+  await t.event(ws, 'close');
+  t.channel('peer')(await peer.describeFrames());
+});
+
 exchange('send: Blobs keep their place among other messages', async (t) => {
   const { ws, peer } = await t.pair();
   const done = t.event(peer, 'pong');
@@ -420,6 +433,25 @@ behaviour('writes to the socket that is not asked of the WebSocket keep their pl
   req.socket.write(Buffer.from([0x81, 1, 0x35]));
   ws.close();
   t.log(await peer.describeFrames(6));
+});
+
+behaviour('a method that somebody has put on the socket before the upgrade stays in use', async (t) => {
+  let octets = 0;
+  const { ws, peer } = await t.scripted({
+    verifyClient({ req: { socket } }) {
+      const { write } = socket;
+
+      socket.write = function (chunk, ...args) {
+        octets += chunk.length;
+        return write.call(this, chunk, ...args);
+      };
+      return true;
+    }
+  });
+
+  octets = 0;
+  for (const text of ['a', 'b', 'c']) ws.send(text);
+  t.log(await peer.describeFrames(3), octets);
 });
 
 behaviour('a frame made by Sender.frame is sent with sendFrame, in order', async (t) => {

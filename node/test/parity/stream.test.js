@@ -192,6 +192,21 @@ behaviour('stream: a protocol error', async (t) => {
   t.log(stream.destroyed);
 });
 
+behaviour('stream: after a protocol error the connection is not cut before its peer has read why', async (t) => {
+  const wss = await t.serve();
+  const connection = t.event(wss, 'connection');
+  const peer = await t.rawClient(wss.port, {}, { allowHalfOpen: true });
+  const ws = t.adopt((await connection)[0]);
+  const stream = t.impl.createWebSocketStream(ws);
+
+  stream.on('error', (err) => t.channel('stream')('error', err));
+  peer.sendMasked(1, 'x', { rsv: 2 });
+  t.log(await peer.describeFrames());
+  t.log(ws.readyState, ws._socket.destroyed);
+  peer.end();
+  await t.event(stream, 'close');
+});
+
 behaviour('stream: an error without a listener is thrown', async (t) => {
   const { ws, peer } = await t.scripted();
   const listeners = process.listeners('uncaughtException');

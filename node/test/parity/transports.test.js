@@ -2,7 +2,9 @@
 
 const { execFileSync } = require('node:child_process');
 const fs = require('node:fs');
+const http = require('node:http');
 const https = require('node:https');
+const net = require('node:net');
 const os = require('node:os');
 const path = require('node:path');
 const tls = require('node:tls');
@@ -149,6 +151,38 @@ exchange('wss: reset in the middle', async (t) => {
   const ws = t.observe(t.connect(`wss://localhost:${port}`, { ca: certificate.cert }), 'client');
 
   ws.on('open', () => ws.send('x'));
+  await t.event(ws, 'close');
+});
+
+behaviour('redirect from wss to ws on the same host and port loses secrets, but keeps the host', async (t) => {
+  const secure = https.createServer(certificate, (req, res) => {
+    t.channel('secure')(req.headers.authorization, req.headers.cookie, req.headers.host);
+    res.writeHead(302, { Location: `ws://localhost:${port}/next`, Connection: 'close' });
+    res.end();
+  });
+  const plain = http.createServer((req, res) => res.end());
+
+  plain.on('upgrade', (req, socket) => {
+    t.channel('plain')(req.headers.authorization, req.headers.cookie, req.headers.host);
+    socket.destroy();
+  });
+  // A TLS record begins with 22.
+  const front = net.createServer((socket) => {
+    socket.once('data', (chunk) => {
+      socket.pause();
+      socket.unshift(chunk);
+      (chunk[0] === 22 ? secure : plain).emit('connection', socket);
+      process.nextTick(() => socket.resume());
+    });
+  });
+  const port = await t.listen(front);
+  const ws = t.connect(`wss://localhost:${port}`, {
+    ca: certificate.cert,
+    followRedirects: true,
+    headers: { Authorization: 'x', Cookie: 'y', Host: 'example.com' }
+  });
+
+  ws.on('error', () => {});
   await t.event(ws, 'close');
 });
 

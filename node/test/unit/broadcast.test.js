@@ -124,6 +124,16 @@ test('a connection with the smallest window gets what it can read', async (t) =>
   assert.deepStrictEqual(await messages, [text]);
 });
 
+test('a broadcast between the fragments of a message is one of them, as what is sent there is', async (t) => {
+  const wss = await serve(t);
+  const { socket, server, read } = await connectRaw(t, wss);
+  server.send('a', { fin: false });
+  wss.broadcast('b');
+  const expected = Buffer.concat([frame(1, 'a', { fin: false }), frame(0, 'b')]);
+  assert.deepStrictEqual(await read(expected.length), expected);
+  assert.ok(!socket.destroyed);
+});
+
 test('a server that does not track its clients cannot broadcast', async (t) => {
   const WebSocket = require('../..');
   const wss = new WebSocket.Server({ noServer: true, clientTracking: false });

@@ -192,6 +192,18 @@ test('what the kernel does not take waits in the stream, in its order', writes, 
   assert.strictEqual(server.bufferedAmount, 0);
 });
 
+test('the first that is sent in a turn leaves at once, also when something was sent during a read before', writes, async (t) => {
+  const { socket, server, read } = await connectRaw(t, await serve(t));
+  for (let i = 0; i < 3; i++) {
+    server.once('message', () => server.send('answer'));
+    socket.write(letter('q'));
+    await read(8);
+    server.send('more');
+    assert.strictEqual(server._sender._outbox.length, 0);
+    await read(6);
+  }
+});
+
 test('what is written to the socket itself keeps its place', async (t) => {
   const { server, read } = await connectRaw(t, await serve(t));
   const socket = server._socket;
@@ -220,6 +232,34 @@ test('a method that somebody has put in the way of writing is used', async (t) =
   server.send('a');
   await read(3);
   assert.deepStrictEqual(seen, [Buffer.from([0x81, 0x01, 0x61])]);
+});
+
+test('a method that somebody has put in the way of reading is used', async (t) => {
+  for (const method of ['emit', 'push']) {
+    const { socket, server } = await connectRaw(t, await serve(t));
+    const { [method]: ordinary } = server._socket;
+    let seen = 0;
+    server._socket[method] = function (...args) {
+      if (args.some(Buffer.isBuffer)) seen++;
+      return ordinary.apply(this, args);
+    };
+    socket.write(letter('a'));
+    assert.strictEqual(String((await once(server, 'message'))[0]), 'a');
+    assert.strictEqual(seen, 1, method);
+  }
+});
+
+test('nothing leaves while the socket is corked', async (t) => {
+  const { server, read } = await connectRaw(t, await serve(t));
+  const socket = server._socket;
+  const before = socket.bytesWritten;
+  socket.cork();
+  server.send('a');
+  assert.strictEqual(server._sender._outbox.sent, 0);
+  assert.strictEqual(socket._writableState.length, 3);
+  socket.uncork();
+  assert.deepStrictEqual(await read(3), Buffer.from([0x81, 0x01, 0x61]));
+  assert.strictEqual(socket.bytesWritten - before, 3);
 });
 
 test('what comes and what is sent keeps a timeout of the socket from running out', writes, async (t) => {

@@ -106,9 +106,26 @@ test('messages go on after one whose stream has ended', async () => {
   }
 });
 
+test('a message that refers to the one before is refused, where that was agreed not to happen', async () => {
+  const deflate = zlib.createDeflateRaw();
+  const message = () =>
+    new Promise((resolve) => {
+      deflate.write('the same words, the same words', () => deflate.flush(zlib.constants.Z_SYNC_FLUSH, () => resolve(deflate.read().subarray(0, -4))));
+    });
+  const messages = [await message(), await message()];
+  // The second pair has node:zlib do it.
+  for (const zlibInflateOptions of [{}, { finishFlush: zlib.constants.Z_SYNC_FLUSH }]) {
+    const { server } = pair({ server: { clientNoContextTakeover: true, zlibInflateOptions } });
+    assert.strictEqual(String(await call(server, 'decompress', messages[0])), 'the same words, the same words');
+    await assert.rejects(call(server, 'decompress', messages[1]), { code: 'Z_DATA_ERROR' });
+  }
+});
+
 test('cleanup tells who waits for something compressed, and gives the places in the pool back', async () => {
   for (let i = 0; i < 30; i++) {
-    const { client, server } = pair();
+    // Every other time node:zlib does it, which then never calls back.
+    const zlibDeflateOptions = i % 2 === 0 ? {} : { strategy: zlib.constants.Z_DEFAULT_STRATEGY };
+    const { client, server } = pair({ client: { zlibDeflateOptions } });
     const data = Buffer.alloc(100000, 'x');
     const pending = call(client, 'compress', data);
     server.decompress(zlib.deflateRawSync(data), true, () => assert.fail('nobody waits for it any more'));
@@ -118,6 +135,50 @@ test('cleanup tells who waits for something compressed, and gives the places in 
   }
   const { client } = pair();
   assert.ok((await call(client, 'compress', Buffer.alloc(100000))).length > 0);
+});
+
+test('options that zlib refuses are refused with its words, at the first message, and hold nobody up', async () => {
+  for (const options of [
+    { level: 99 }, { level: -2 }, { level: 'x' }, { level: null }, { memLevel: 0 }, { memLevel: 10 }, { chunkSize: 1 }, { chunkSize: 'x' },
+    { strategy: 99 }, { dictionary: 5 }, { windowBits: 15, level: 10 }, { windowBits: 15, memLevel: -1 }
+  ]) {
+    for (const [setting, call, create] of [
+      ['zlibDeflateOptions', 'compress', zlib.createDeflateRaw],
+      ['zlibInflateOptions', 'decompress', zlib.createInflateRaw]
+    ]) {
+      let expected;
+      try {
+        create(options);
+      } catch (error) {
+        expected = { name: error.name, code: error.code, message: error.message };
+      }
+      const deflate = new PerMessageDeflate({ [setting]: options });
+      deflate.accept([{}]);
+      if (expected === undefined) deflate[call](Buffer.from([1, 0]), true, () => {});
+      else assert.throws(() => deflate[call](Buffer.from([1, 0]), true, () => {}), expected);
+      deflate.cleanup();
+    }
+  }
+
+  // The thread pool has as many places for this process as before.
+  const deflate = new PerMessageDeflate({ zlibDeflateOptions: { strategy: 0 } });
+  deflate.accept([{}]);
+  const [error] = await new Promise((resolve) => deflate.compress(Buffer.alloc(100), true, (...args) => resolve(args)));
+  assert.strictEqual(error, null);
+});
+
+test('a limit that is no number above zero is none, and one that is fits into no 32 bits', async () => {
+  const message = zlib.deflateRawSync(Buffer.alloc(3000), { finishFlush: zlib.constants.Z_SYNC_FLUSH }).subarray(0, -4);
+  for (const [maxPayload, ok] of [
+    [undefined, true], [0, true], [-1, true], [NaN, true], [Infinity, true], ['x', true], [2 ** 31, true], [2 ** 32, true], [2 ** 32 + 1, true],
+    [Number.MAX_SAFE_INTEGER, true], [1e300, true], [3000, true], [3000.9, true], ['3000', true], [2999, false], [2999.9, false]
+  ]) {
+    const deflate = new PerMessageDeflate({ maxPayload });
+    deflate.accept([{}]);
+    const [error, data] = await new Promise((resolve) => deflate.decompress(message, true, (...args) => resolve(args)));
+    assert.strictEqual(error === null, ok, `maxPayload: ${maxPayload}: ${error}`);
+    if (ok) assert.strictEqual(data.length, 3000);
+  }
 });
 
 test('a parameter must be known, single and in range', () => {

@@ -66,6 +66,14 @@ test('an error has the text, the code and the close code of ws, and comes after 
   ]);
 });
 
+test('the payload of a control frame that came in pieces is not written over by the next one', async () => {
+  const receiver = new Receiver();
+  const kept = [];
+  receiver.on('ping', (data) => kept.push(data));
+  for (const octet of Buffer.concat([frame(9, 'first'), frame(9, 'other')])) receiver.write(Buffer.from([octet]));
+  assert.deepStrictEqual(kept.map(String), ['first', 'other']);
+});
+
 test('a thousand messages in a chunk', async () => {
   const octets = Buffer.concat(Array.from({ length: 1000 }, (_, i) => frame(1, `message ${i}`, { mask: [1, 2, 3, 4] })));
   const expected = Array.from({ length: 1000 }, (_, i) => ['text', `message ${i}`]);

@@ -130,6 +130,20 @@ describe('what is sent together leaves together', () => {
     assert.deepStrictEqual(sockets.map((s) => Buffer.concat(s.writes)), expected.map((list) => Buffer.concat(list)));
   });
 
+  test('a socket that throws does not keep the others from being written to', async () => {
+    const broken = new Socket();
+    const socket = new Socket();
+    const senders = [new Sender(broken), new Sender(socket)];
+    batch.begin();
+    for (const sender of senders) sender.send('a', WHOLE);
+    broken.write = () => {
+      throw new Error('broken');
+    };
+    assert.throws(() => batch.end(), { message: 'broken' });
+    await tick();
+    assert.deepStrictEqual(socket.writes, [frame(1, 'a')]);
+  });
+
   test('a large message at once, behind what is gathered', () => {
     const socket = new Socket();
     const sender = new Sender(socket);
