@@ -14,6 +14,10 @@ use std::sync::Arc;
 use tokio::net::UnixListener;
 use tokio::net::{TcpListener, TcpSocket, ToSocketAddrs};
 
+/// Whether connections have `TCP_NODELAY` from the socket that they were accepted on: that saves each
+/// of them a system call.
+const INHERITS: bool = cfg!(target_os = "linux");
+
 /// How a TCP socket listens.
 ///
 /// ```no_run
@@ -77,7 +81,7 @@ impl Listen {
             }))
         };
         let listener = bind.await.map_err(|error| Error::io(ErrorCode::Io, what, error))?;
-        Ok(Listener(Kind::Tcp(listener, self.reuse_port.then(|| self.clone()))))
+        Ok(Listener(Kind::Tcp(listener, How::Bound(self.clone()))))
     }
 
     fn bind_one(&self, address: SocketAddr) -> io::Result<TcpListener> {
@@ -94,6 +98,9 @@ impl Listen {
         }
         if let (SocketAddr::V6(_), Some(only)) = (address, self.only_v6) {
             SockRef::from(&socket).set_only_v6(only)?;
+        }
+        if INHERITS {
+            socket.set_nodelay(true)?;
         }
         socket.bind(address)?;
         socket.listen(self.backlog)
@@ -112,10 +119,18 @@ pub struct Listener(Kind);
 
 #[derive(Debug)]
 enum Kind {
-    /// With how it was bound, if others may listen on the same address.
-    Tcp(TcpListener, Option<Listen>),
+    Tcp(TcpListener, How),
     #[cfg(unix)]
     Unix(UnixListener, Option<Arc<SocketFile>>),
+}
+
+/// How a TCP listener came to be.
+#[derive(Debug, Clone)]
+pub(super) enum How {
+    /// As it was asked for.
+    Bound(Listen),
+    /// Nobody knows.
+    Given,
 }
 
 /// The file of a Unix socket that we have made, removed with the last listener.
@@ -158,10 +173,12 @@ impl Listener {
     /// Accepts the next connection; over TCP with the address of the peer.
     pub(super) async fn accept(&self) -> io::Result<(Transport, Option<SocketAddr>)> {
         match &self.0 {
-            Kind::Tcp(listener, _) => {
+            Kind::Tcp(listener, how) => {
                 let (stream, peer) = listener.accept().await?;
                 // Messages are written whole: waiting for more to send only costs time.
-                let _ = stream.set_nodelay(true);
+                if !(INHERITS && matches!(how, How::Bound(_))) {
+                    let _ = stream.set_nodelay(true);
+                }
                 Ok((Transport::Tcp(stream), Some(peer)))
             }
             #[cfg(unix)]
@@ -178,12 +195,13 @@ impl Listener {
                 let first = listener.into_std()?;
                 let mut shared = Vec::with_capacity(count);
                 for _ in 1..count {
-                    shared.push(Unregistered::Tcp(match &how {
-                        Some(how) => how.bind_one(address)?.into_std()?,
-                        None => first.try_clone()?,
-                    }));
+                    let another = match &how {
+                        How::Bound(how) if how.reuse_port => how.bind_one(address)?.into_std()?,
+                        _ => first.try_clone()?,
+                    };
+                    shared.push(Unregistered::Tcp(another, how.clone()));
                 }
-                shared.push(Unregistered::Tcp(first));
+                shared.push(Unregistered::Tcp(first, how));
                 Ok(shared)
             }
             #[cfg(unix)]
@@ -198,7 +216,7 @@ impl Listener {
 
 /// A listener that no runtime knows yet.
 pub(super) enum Unregistered {
-    Tcp(std::net::TcpListener),
+    Tcp(std::net::TcpListener, How),
     #[cfg(unix)]
     Unix(std::os::unix::net::UnixListener, Option<Arc<SocketFile>>),
 }
@@ -207,7 +225,7 @@ impl Unregistered {
     /// Registers it with the runtime of this thread.
     pub(super) fn register(self) -> io::Result<Listener> {
         Ok(Listener(match self {
-            Unregistered::Tcp(listener) => Kind::Tcp(TcpListener::from_std(listener)?, None),
+            Unregistered::Tcp(listener, how) => Kind::Tcp(TcpListener::from_std(listener)?, how),
             #[cfg(unix)]
             Unregistered::Unix(listener, file) => {
                 Kind::Unix(UnixListener::from_std(listener)?, file)
@@ -228,7 +246,7 @@ fn is_left_over(path: &Path) -> bool {
 
 impl From<TcpListener> for Listener {
     fn from(listener: TcpListener) -> Self {
-        Listener(Kind::Tcp(listener, None))
+        Listener(Kind::Tcp(listener, How::Given))
     }
 }
 
@@ -236,5 +254,23 @@ impl From<TcpListener> for Listener {
 impl From<UnixListener> for Listener {
     fn from(listener: UnixListener) -> Self {
         Listener(Kind::Unix(listener, None))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_is_accepted_sends_at_once_whoever_made_the_listener() {
+        let local = "127.0.0.1:0";
+        let bound = Listen::new().bind(local).await.unwrap();
+        let shared = Listen::new().bind(local).await.unwrap().share(2).unwrap().remove(0);
+        let given = TcpListener::bind(local).await.unwrap().into();
+        for listener in [bound, shared.register().unwrap(), given] {
+            let _client = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+            let Transport::Tcp(stream) = listener.accept().await.unwrap().0 else { panic!() };
+            assert!(stream.nodelay().unwrap());
+        }
     }
 }
