@@ -6,6 +6,7 @@ use super::{Heartbeat, Receive, Send, Shared, lock, release};
 use crate::close_info::ClosedBy;
 use crate::error::Error;
 use crate::pool::{CHUNK, Chunk};
+use crate::sync::MutexGuard;
 use crate::transport::Transport;
 use hybi_proto::{ErrorCode, Event, Message};
 use std::future::Future;
@@ -308,26 +309,35 @@ impl Shared {
     }
 
     fn receive_eof(&self, receive: &mut Receive) -> Option<Result<Event, Error>> {
-        let result = lock(&self.send).sender.receive_eof();
-        self.end(receive, result.err().map(Error::from))
+        let mut send = lock(&self.send);
+        let result = send.sender.receive_eof();
+        self.end(receive, send, result.err().map(Error::from))
     }
 
     fn read_failed(&self, receive: &mut Receive, error: io::Error) -> Option<Result<Event, Error>> {
-        let closed = lock(&self.send).sender.is_closed();
+        let send = lock(&self.send);
         let what = "reading from the connection failed";
-        self.end(receive, (!closed).then(|| Error::io(ErrorCode::Io, what, error)))
+        let error = (!send.sender.is_closed()).then(|| Error::io(ErrorCode::Io, what, error));
+        self.end(receive, send, error)
     }
 
     /// Nothing more will come; `error` is the reason if it was not agreed on.
-    fn end(&self, receive: &mut Receive, error: Option<Error>) -> Option<Result<Event, Error>> {
+    fn end(
+        &self,
+        receive: &mut Receive,
+        mut send: MutexGuard<'_, Send>,
+        error: Option<Error>,
+    ) -> Option<Result<Event, Error>> {
         receive.ended = true;
-        let failure = lock(&self.send).failure().cloned();
+        // It is the caller.
+        send.reader = None;
+        let failure = send.failure().cloned();
         // When the Close frame has come, how TCP ends after it tells nothing more.
         let error = failure.or(error).filter(|_| !receive.receiver.is_finished());
         if let (Some(meter), Some(error)) = (self.meter(), &error) {
             meter.error(error);
         }
-        self.give_up();
+        self.give_up(send);
         error.map(Err)
     }
 
@@ -345,18 +355,23 @@ impl Shared {
             ErrorCode::PeerTimeout,
             "the peer did not finish the closing handshake in time (see Options::close_timeout)",
         );
-        Poll::Ready(self.end(receive, Some(error)))
+        Poll::Ready(self.end(receive, lock(&self.send), Some(error)))
     }
 
-    /// The connection has ended and nobody reads any more: closes TCP, although writers may still be
-    /// held, unless something is still being written.
-    pub(crate) fn finish(&self) {
-        let linger = lock(&self.receive).linger;
-        if lock(&self.send).turn {
-            return;
+    /// Drops what still comes. When the connection has ended, TCP is closed, although writers may
+    /// still be held, unless something is still being written.
+    pub(crate) fn poll_finish(self: &Arc<Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let receive = &mut *lock(&self.receive);
+        while let Ok(Some(event)) = ready!(self.poll_event_of(receive, cx)) {
+            if let Event::Ping(_) = event {
+                self.answer();
+            }
         }
-        let transport = std::mem::replace(&mut *lock(&self.io), Transport::Closed);
-        release(transport, linger);
+        if !lock(&self.send).turn {
+            let transport = std::mem::replace(&mut *lock(&self.io), Transport::Closed);
+            release(transport, receive.linger);
+        }
+        Poll::Ready(())
     }
 
     /// Gives a read buffer that is nearly empty back, because the handler waits for something else.

@@ -224,9 +224,13 @@ impl Shared {
         if let Some(meter) = self.meter() {
             meter.closes(ours);
         }
-        let reader = send.reader.clone();
         // Who waits for room waits for nothing now.
         send.wake_waiting();
+        if send.shut_down {
+            // There is nothing to be written any more, and the reader knows.
+            return Ok(());
+        }
+        let reader = send.reader.clone();
         self.write_locked(send);
         // The reader has to start the timer of the closing handshake.
         if let Some(reader) = reader {
@@ -237,8 +241,9 @@ impl Shared {
 
     /// Cuts the connection without a closing handshake: what was not written is lost.
     pub(crate) fn terminate(&self) {
-        lock(&self.send).closed_by(ClosedBy::Us);
-        self.give_up();
+        let mut send = lock(&self.send);
+        send.closed_by(ClosedBy::Us);
+        self.give_up(send);
     }
 
     /// Messages, or a piece of one, have been accepted.

@@ -144,13 +144,13 @@ impl Shared {
         if let Some(meter) = self.meter() {
             meter.error(&failure);
         }
-        lock(&self.send).fail(failure);
-        self.give_up();
+        let mut send = lock(&self.send);
+        send.fail(failure);
+        self.give_up(send);
     }
 
     /// Gives the transport up, in both directions.
-    pub(super) fn give_up(&self) {
-        let mut send = lock(&self.send);
+    pub(super) fn give_up(&self, mut send: MutexGuard<'_, Send>) {
         send.abort();
         self.note_end(&send);
         let reader = send.reader.take();

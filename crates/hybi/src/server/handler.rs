@@ -184,8 +184,7 @@ impl<F: Future<Output = Result<(), Error>>> Future for Serving<F> {
                     // The rest of the closing handshake; what still comes is dropped, and how it
                     // ends is the peer's business.
                     if let Some(shared) = this.shared {
-                        while let Ok(Some(_)) = ready!(shared.poll_event(cx)) {}
-                        shared.finish();
+                        ready!(shared.poll_finish(cx));
                     }
                     let result = result.take().unwrap_or(Ok(()));
                     if let Some(after) = this.after.take() {
