@@ -1,10 +1,9 @@
-//! The floor of a WebSocket server on tokio: `raw-tokio` that parses each frame and unmasks what it echoes.
+//! The floor of a WebSocket server on tokio: `raw-tokio` that computes its 101, parses each frame and unmasks what it
+//! echoes.
 //!
 //! What any server has to do for the octets, and nothing else: no messages (a payload is passed on as it comes), no
 //! limits, no checks, no API, no allocation. Buffers belong to the thread; between reads a connection keeps its place
 //! in a frame.
-
-mod canned;
 
 use std::cell::RefCell;
 use std::future::poll_fn;
@@ -12,10 +11,16 @@ use std::io::{self, ErrorKind};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
+use data_encoding::BASE64;
 use tokio::io::{AsyncRead as _, AsyncWriteExt as _, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 
 const BUFFER: usize = 64 << 10;
+
+const BEGINNING: &[u8] = b"HTTP/1.1 101 Switching Protocols\r\n\
+    Upgrade: websocket\r\n\
+    Connection: Upgrade\r\n\
+    Sec-WebSocket-Accept: ";
 
 thread_local! {
     /// What is read into and what is written from.
@@ -67,8 +72,13 @@ fn poll_turn(
             place.echo(read.filled(), output);
         } else {
             // The load generator writes its head whole and waits for the answer.
-            *upgraded = read.filled().ends_with(canned::END_OF_HEAD);
-            output.extend_from_slice(canned::RESPONSE);
+            let Some(key) = accept_key(read.filled()) else {
+                return Poll::Ready(Err(ErrorKind::InvalidData.into()));
+            };
+            *upgraded = true;
+            output.extend_from_slice(BEGINNING);
+            output.extend_from_slice(&key);
+            output.extend_from_slice(b"\r\n\r\n");
         }
         let written = match stream.try_write(output) {
             Ok(written) => written,
@@ -78,6 +88,25 @@ fn poll_turn(
         // Allocates only for a peer that does not read fast enough.
         Poll::Ready(Ok(Some(output[written..].to_vec())))
     })
+}
+
+/// The `Sec-WebSocket-Accept` for this request, if it is an opening handshake.
+fn accept_key(request: &[u8]) -> Option<[u8; 28]> {
+    let mut headers = [httparse::EMPTY_HEADER; 16];
+    let mut parsed = httparse::Request::new(&mut headers);
+    parsed.parse(request).ok().filter(httparse::Status::is_complete)?;
+    let header = |name: &str| {
+        let named = parsed.headers.iter().find(|header| header.name.eq_ignore_ascii_case(name))?;
+        Some(named.value)
+    };
+    for name in ["host", "upgrade", "connection", "sec-websocket-version"] {
+        header(name)?;
+    }
+    let mut sha1 = sha1_smol::Sha1::from(header("sec-websocket-key")?);
+    sha1.update(b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11");
+    let mut key = [0; 28];
+    BASE64.encode_mut(&sha1.digest().bytes(), &mut key);
+    Some(key)
 }
 
 /// Where in a frame the last read ended.
