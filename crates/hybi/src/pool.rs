@@ -5,8 +5,9 @@
 
 use std::cell::RefCell;
 
-/// What one read can bring.
-pub(crate) const CHUNK: usize = 64 * 1024;
+/// What one read can bring: a message of 64 KiB with its header, which would otherwise take a system
+/// call more for its last octets.
+pub(crate) const CHUNK: usize = 64 * 1024 + 16;
 
 /// Chunks kept per thread.
 const KEEP: usize = 4;
@@ -94,6 +95,11 @@ mod tests {
         let address = chunk.free().as_ptr();
         drop(chunk);
         assert_eq!(Chunk::take().free().as_ptr(), address);
+    }
+
+    #[test]
+    fn one_read_can_bring_a_message_of_64_kib_with_its_header() {
+        assert!(Chunk::take().free().len() >= 64 * 1024 + 14); // RFC 6455 §5.2: a header is at most 14
     }
 
     #[test]
