@@ -98,7 +98,8 @@ impl Info {
     }
 }
 
-/// An opening handshake, and the request that begins it.
+/// An opening handshake, and the request that begins it. Handed on by reference: each future that it
+/// is moved into has a place for it of its own.
 pub(super) struct Prepared {
     handshake: ClientHandshake,
     request: Vec<u8>,
@@ -139,11 +140,10 @@ impl fmt::Display for Place<'_> {
 pub(super) async fn attempt(
     client: &Client,
     target: &Target,
-    request: RequestOptions,
+    prepared: &mut Prepared,
     deadline: &mut Deadline,
 ) -> Result<Answer, Error> {
-    let prepared = prepare(client, target, request)?;
-    let opened = deadline.within(pin!(open(client, target, &prepared))).await?;
+    let opened = deadline.within(pin!(open(client, target, prepared))).await?;
     handshake(client, opened, target, prepared, deadline).await
 }
 
@@ -209,10 +209,10 @@ pub(super) async fn handshake(
     client: &Client,
     Opened { mut transport, info, sent }: Opened,
     target: &Target,
-    Prepared { mut handshake, request: mut octets }: Prepared,
+    Prepared { handshake, request: octets }: &mut Prepared,
     deadline: &mut Deadline,
 ) -> Result<Answer, Error> {
-    client.show_request(target, &octets);
+    client.show_request(target, octets);
     let sending = async {
         let all = async {
             transport.write_all(&octets[sent..]).await?;
@@ -227,7 +227,7 @@ pub(super) async fn handshake(
         octets.clear();
         let reading = async {
             let what = "reading the answer to the opening handshake failed";
-            transport.read_buf(&mut octets).await.map_err(|error| failed(target, what, error))
+            transport.read_buf(octets).await.map_err(|error| failed(target, what, error))
         };
         let read = deadline.within(pin!(reading)).await;
         let mut input = &octets[..];

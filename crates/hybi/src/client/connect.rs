@@ -17,6 +17,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Response, header};
 use hybi_proto::handshake::{HeadLimits, RequestOptions, Version};
 use hybi_proto::tunnel::ProxyUrl;
 use hybi_proto::{Options, Target};
+use std::borrow::Cow;
 use std::fmt;
 use std::future::Future;
 use std::io;
@@ -396,7 +397,7 @@ impl Client {
     ) -> Result<(WebSocket, Response<()>), Error> {
         let target = self.target(url)?;
         // Boxed: the future of a task that connects should not be as large as the handshake.
-        let opened = Box::pin(self.follow(target.clone())).await;
+        let opened = Box::pin(self.follow(&target)).await;
         opened.inspect_err(|error| self.note_failure(&target, error))
     }
 
@@ -418,19 +419,18 @@ impl Client {
         S: AsyncRead + AsyncWrite + Send + 'static,
     {
         let target = self.target(url)?;
-        let to = target.clone();
         let transport = Transport::new(stream);
-        Box::pin(async move {
+        Box::pin(async {
             let mut deadline = Deadline::after(self.handshake_timeout);
-            let prepared = prepare(self, &target, self.request_for(&target, &self.request)?)?;
+            let mut prepared = prepare(self, &target, self.request_for(&target, &self.request)?)?;
             let opened = deadline.within(pin!(secure(self, transport, &target, &prepared))).await?;
-            match handshake(self, opened, &target, prepared, &mut deadline).await? {
+            match handshake(self, opened, &target, &mut prepared, &mut deadline).await? {
                 Answer::Open(ws, _) => Ok(ws),
                 Answer::Redirect(_, response) => Err(redirect::not_followed(response)),
             }
         })
         .await
-        .inspect_err(|error| self.note_failure(&to, error))
+        .inspect_err(|error| self.note_failure(&target, error))
     }
 
     fn note_failure(&self, target: &Target, error: &Error) {
@@ -449,18 +449,20 @@ impl Client {
     }
 
     /// Connects to the target, or where it redirects to.
-    async fn follow(&self, mut target: Target) -> Result<(WebSocket, Response<()>), Error> {
+    async fn follow(&self, first: &Target) -> Result<(WebSocket, Response<()>), Error> {
+        let mut target = Cow::Borrowed(first);
         let mut request = self.request.clone().follow_redirects(self.max_redirects > 0);
         let mut visited = Vec::new();
         loop {
             let mut deadline = Deadline::after(self.handshake_timeout);
-            let this = self.request_for(&target, &request)?;
-            let (location, response) = match attempt(self, &target, this, &mut deadline).await? {
+            let mut prepared = prepare(self, &target, self.request_for(&target, &request)?)?;
+            let answer = attempt(self, &target, &mut prepared, &mut deadline).await?;
+            let (location, response) = match answer {
                 Answer::Open(ws, response) => return Ok((ws, response)),
                 Answer::Redirect(location, response) => (location, response),
             };
             let next = target.join(&idna::ascii_host(&location)?)?;
-            visited.push(target.clone());
+            visited.push(target.clone().into_owned());
             if visited.len() > self.max_redirects {
                 return Err(redirect::too_many(&visited, &next, response));
             }
@@ -473,7 +475,7 @@ impl Client {
                     headers: request.headers_mut(),
                 })?;
             }
-            target = next;
+            target = Cow::Owned(next);
         }
     }
 
@@ -497,7 +499,7 @@ impl Client {
         Ok(request)
     }
 
-    fn refuse(&mut self, text: impl Into<std::borrow::Cow<'static, str>>) {
+    fn refuse(&mut self, text: impl Into<Cow<'static, str>>) {
         self.wrong.get_or_insert_with(|| Error::usage(text));
     }
 }

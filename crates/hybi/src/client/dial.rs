@@ -6,7 +6,7 @@ use std::fmt;
 use std::future::{Future, poll_fn};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -31,7 +31,8 @@ pub(super) struct Dialer {
 impl Dialer {
     /// Connects to the first address of `host` that answers.
     pub(super) async fn connect(&self, host: &str, port: u16) -> Result<TcpStream, Error> {
-        let connecting = async {
+        // Pinned, as a future that is moved has a place before and one after.
+        let connecting = pin!(async {
             let addresses = self.resolve(host, port).await?;
             let connect = |address| connect(address, self.local_address);
             let stream = race(addresses, connect).await.map_err(|failures| {
@@ -43,7 +44,7 @@ impl Dialer {
             })?;
             self.tune(&stream);
             Ok(stream)
-        };
+        });
         let Some(timeout) = self.timeout else { return connecting.await };
         match tokio::time::timeout(timeout, connecting).await {
             Ok(result) => result,
