@@ -220,7 +220,7 @@ impl ClientHandshake {
         }
         // §4.1 4.
         match once(headers, header::SEC_WEBSOCKET_ACCEPT) {
-            Once::Value(value) if value == self.key.accept().as_bytes() => {}
+            Once::Value(value) if value == self.key.accept_octets() => {}
             other => {
                 return Err(wrong(ErrorCode::InvalidAcceptHeader, "Sec-WebSocket-Accept", &other));
             }
