@@ -181,6 +181,18 @@ test('a limit that is no number above zero is none, and one that is fits into no
   }
 });
 
+test('the limit is that of each message, whatever came before', async () => {
+  const compressed = (length) =>
+    zlib.deflateRawSync(Buffer.alloc(length), { finishFlush: zlib.constants.Z_SYNC_FLUSH }).subarray(0, -4);
+  // The second has node:zlib do it.
+  for (const zlibInflateOptions of [{}, { finishFlush: zlib.constants.Z_SYNC_FLUSH }]) {
+    const deflate = new PerMessageDeflate({ maxPayload: 3000, zlibInflateOptions });
+    deflate.accept([{}]);
+    for (let i = 0; i < 3; i++) assert.strictEqual((await call(deflate, 'decompress', compressed(3000))).length, 3000);
+    await assert.rejects(call(deflate, 'decompress', compressed(3001)), { code: 'WS_ERR_UNSUPPORTED_MESSAGE_LENGTH' });
+  }
+});
+
 test('a parameter must be known, single and in range', () => {
   const accept = (isServer, params) => new PerMessageDeflate({ isServer }).accept([params]);
   assert.throws(() => accept(true, { foo: [true] }), { message: 'Unknown parameter "foo"' });
