@@ -1,5 +1,6 @@
 'use strict';
 
+const { PassThrough } = require('node:stream');
 const { behaviour, exchange } = require('./harness');
 const { closing, frame } = require('./peer');
 
@@ -294,6 +295,23 @@ behaviour('client: createConnection', async (t) => {
 
   await t.event(ws, 'open');
   t.log(ws.url, ws._socket.remotePort === port);
+});
+
+behaviour('client: the host and the port that are connected to', async (t) => {
+  for (const url of ['ws://[::1]:8080/', 'ws://[::1]/', 'ws://127.1/', 'ws://EXAMPLE.com:80/', 'ws://bücher.example:1/', 'ws+unix:/tmp/x:/y']) {
+    await new Promise((resolve) => {
+      const ws = t.connect(url, {
+        createConnection({ host, port, path, socketPath }) {
+          t.log(url, host, port, path, socketPath);
+          return new PassThrough();
+        }
+      });
+
+      ws.on('error', () => {});
+      ws.on('close', resolve);
+      ws.terminate();
+    });
+  }
 });
 
 behaviour('client: an agent', async (t) => {

@@ -82,6 +82,29 @@ behaviour('server: a plain request is answered with 426', async (t) => {
   t.log((await peer.text()).replace(/Date: .*\r\n/, '').split('\r\n'));
 });
 
+behaviour('server: a refused client that does not end its side is cut', async (t) => {
+  const wss = await t.serve();
+  const accepted = t.event(wss._server, 'connection');
+  const peer = await t.rawSocket(wss.port, { allowHalfOpen: true });
+  const [socket] = await accepted;
+  const closed = t.event(socket, 'close');
+
+  peer.request({ 'Sec-WebSocket-Key': null });
+  t.log((await peer.text()).split('\r\n')[0], ...(await closed));
+});
+
+behaviour('server: what the socket is told when it is taken over', async (t) => {
+  await t.scripted({
+    verifyClient({ req: { socket } }) {
+      for (const name of ['setTimeout', 'setNoDelay', 'setKeepAlive']) {
+        socket[name] = (...args) => t.log(name, args);
+      }
+      return true;
+    }
+  });
+  t.log('taken over');
+});
+
 behaviour('server: path', async (t) => {
   const wss = await t.serve({ path: '/foo' }, (ws, req) => {
     t.log('connection', req.url);
