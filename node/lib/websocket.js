@@ -231,7 +231,7 @@ class WebSocket extends EventEmitter {
    * @throws {Error} while the connection is not open yet
    */
   send(data, options, callback) {
-    if (this._readyState === CONNECTING) throw notOpenYet();
+    if (this.readyState === CONNECTING) throw notOpenYet();
     if (typeof options === 'function') {
       callback = options;
       options = undefined;

@@ -226,6 +226,23 @@ behaviour('sweep: every method, CONNECTING', async (t) => {
   }
 });
 
+behaviour('sweep: a subclass with a state of its own', async (t) => {
+  for (const state of [0, 1, 2, 3]) {
+    class Stated extends t.impl.WebSocket {
+      get readyState() {
+        return state;
+      }
+    }
+
+    for (const name of ['send', 'ping', 'pong', 'pause', 'resume', 'close', 'terminate']) {
+      const ws = new Stated(null, undefined, {});
+
+      attempt(t, `${state} ${name}`, () => ws[name]('x'));
+      t.log(ws._readyState, ws.isPaused, ws.bufferedAmount);
+    }
+  }
+});
+
 behaviour('sweep: callbacks that are none', async (t) => {
   const { ws } = await t.scripted();
 
