@@ -107,7 +107,7 @@ proptest! {
 fn a_head_and_a_payload_are_appended_as_two_slices_would_be() {
     let head = [0x82, 0x7e, 0xab, 0xcd];
     for head_len in 0..=4 {
-        for len in (0..300).chain([4096, 70_000]) {
+        for len in (0..300).chain([4096, 8191, 8192, 70_000]) {
             // Exactly as much room as there must be, and none: what is written beyond shows under memcheck.
             for room in [0, head.len() + len] {
                 let mut out = b"before".to_vec();

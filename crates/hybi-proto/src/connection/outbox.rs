@@ -10,8 +10,13 @@ use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::io::IoSlice;
 
-/// Payloads from this size on are not copied but queued by reference (unmasked ones only).
+/// Payloads from this size on are not copied but queued by reference (unmasked ones only), ...
 const SHARE_FROM: usize = 8 * 1024;
+
+/// ... unless they are not larger than this, nobody else holds them and little is queued
+/// ([`COPY_UNTIL`]): then a reference saves no memory, and a queue and a write in two pieces cost more than
+/// the copy.
+const COPY_UNSHARED: usize = 16 * 1024;
 
 /// Frames of prepared messages below this size are copied ... (Larger ones cost more so: one batch
 /// gathers for a thousand connections at once, which is more buffers than are kept.)
@@ -131,6 +136,9 @@ impl Outbox {
 
     #[inline(never)]
     fn push_large(&mut self, header: &FrameHeader, payload: Bytes) {
+        if payload.len() <= COPY_UNSHARED && self.len() < COPY_UNTIL && payload.is_unique() {
+            return self.push(header, &payload);
+        }
         let payload = match header.mask {
             None => payload,
             Some(key) => match payload.try_into_mut() {
@@ -350,11 +358,24 @@ mod tests {
     }
 
     #[test]
+    fn a_payload_that_nobody_else_holds_is_copied_up_to_16_kib_if_little_is_queued() {
+        let mut outbox = Outbox::default();
+        outbox.push_shared(&header(COPY_UNSHARED), vec![7; COPY_UNSHARED].into());
+        assert!(outbox.queue.is_none());
+        outbox.push_shared(&header(COPY_UNSHARED), vec![7; COPY_UNSHARED].into());
+        assert!(outbox.queue.is_some());
+
+        drop(outbox.take());
+        outbox.push_shared(&header(COPY_UNSHARED + 1), vec![7; COPY_UNSHARED + 1].into());
+        assert!(outbox.queue.is_some());
+    }
+
+    #[test]
     fn any_step_of_writing_gives_the_same_octets() {
         for step in [1, 2, 3, 7, 4096, 100_000] {
             let mut outbox = Outbox::default();
             let mut expected = Vec::new();
-            for len in [3, SHARE_FROM, 0, SHARE_FROM + 1, 5] {
+            for len in [3, SHARE_FROM, 0, COPY_UNSHARED + 1, 5] {
                 let payload = Bytes::from(vec![len as u8; len]);
                 let mut head = [0; MAX_HEADER_LEN];
                 let n = header(len).encode(&mut head);
