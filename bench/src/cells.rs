@@ -222,7 +222,7 @@ pub const CELLS: &[Cell] = &[
     cell("broadcast-1KiB", "1 KiB to 1000", BROADCAST, broadcast(KIB, 1)),
     cell("broadcast-1KiBx8", "1 KiB to 1000, 8 in flight", BROADCAST, broadcast(KIB, 8)),
 
-    cell("handshakes", "opening handshakes, 16 at once", (Part::Handshakes, Mode::Echo, "raw-tokio"), Workload::Handshakes { at_once: 16 }),
+    cell("handshakes", "opening handshakes, 16 at once", (Part::Handshakes, Mode::Handshake, "raw-tokio"), Workload::Handshakes { at_once: 16 }),
 
     quick(cell("idle", "5,000 idle connections", (Part::Memory, Mode::Echo, "raw-tokio"), Workload::Idle { connections: 5000 })),
     cell("idle-tracked", "5,000 idle connections that the server knows (`clients`)", (Part::Memory, Mode::Tracked, "hybi"), Workload::Idle { connections: 5000 }),

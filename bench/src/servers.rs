@@ -45,11 +45,13 @@ pub enum Mode {
     Cores,
     /// `Echo`, by servers that may know their connections.
     Tracked,
+    /// `Echo`, where it is the opening handshake that is measured.
+    Handshake,
 }
 
 use Mode::{
-    Broadcast, Client, ClientTls, Cores, Deflate, Echo, Node, NodeDeflate, NodeJs, NodeJsDeflate,
-    NodeTls, Tls, Tracked,
+    Broadcast, Client, ClientTls, Cores, Deflate, Echo, Handshake, Node, NodeDeflate, NodeJs,
+    NodeJsDeflate, NodeTls, Tls, Tracked,
 };
 
 /// A server or client under test.
@@ -83,7 +85,7 @@ const fn rust(name: &'static str, package: &'static str, modes: &'static [Mode])
 
 const fn raw(name: &'static str, peer: Peer) -> Server {
     let program = Program::Cargo { package: "server-raw", binary: name, arguments: &[] };
-    Server { name, quick: true, modes: &[Echo], peer, program }
+    Server { name, quick: true, modes: &[Echo, Handshake], peer, program }
 }
 
 const fn npm(
@@ -114,24 +116,39 @@ pub const SERVERS: &[Server] = &[
     raw("raw-epoll", Peer::Raw),
     raw("raw-tokio", Peer::Raw),
     raw("raw-frames", Peer::WebSocket),
-    quick(rust("hybi", "server-hybi", &[Echo, Tls, Deflate, Broadcast, Tracked])),
-    quick(rust("fastwebsockets", "server-fastwebsockets", &[Echo, Tls, Broadcast])),
-    quick(rust("tokio-tungstenite", "server-tokio-tungstenite", &[Echo, Tls])),
-    rust("tokio-websockets", "server-tokio-websockets", &[Echo]),
-    rust("yawc", "server-yawc", &[Echo, Deflate]),
-    rust("sockudo-ws", "server-sockudo-ws", &[Echo, Deflate]),
-    rust("axum", "server-axum", &[Echo]),
+    Server {
+        quick: false,
+        modes: &[Handshake],
+        program: Program::Cargo {
+            package: "server-raw",
+            binary: "raw-tokio",
+            arguments: &["--defer-accept"],
+        },
+        ..raw("raw-tokio, deferred", Peer::Raw)
+    },
+    quick(rust("hybi", "server-hybi", &[Echo, Handshake, Tls, Deflate, Broadcast, Tracked])),
+    quick(rust("fastwebsockets", "server-fastwebsockets", &[Echo, Handshake, Tls, Broadcast])),
+    quick(rust("tokio-tungstenite", "server-tokio-tungstenite", &[Echo, Handshake, Tls])),
+    rust("tokio-websockets", "server-tokio-websockets", &[Echo, Handshake]),
+    rust("yawc", "server-yawc", &[Echo, Handshake, Deflate]),
+    rust("sockudo-ws", "server-sockudo-ws", &[Echo, Handshake, Deflate]),
+    rust("axum", "server-axum", &[Echo, Handshake]),
     Server {
         program: Program::OurNpm { script: "hybi.mjs" },
         ..npm("hybi (npm)", "node", "", &[Node, NodeTls, NodeDeflate, Broadcast])
     },
-    npm("ws", "node", "ws.mjs", &[Echo, Tls, Deflate, Broadcast, Node, NodeTls, NodeDeflate]),
+    npm(
+        "ws",
+        "node",
+        "ws.mjs",
+        &[Echo, Handshake, Tls, Deflate, Broadcast, Node, NodeTls, NodeDeflate],
+    ),
     Server {
         program: Program::OurNpm { script: "hybi-js.mjs" },
         ..npm("hybi (npm, JavaScript)", "node", "", &[NodeJs, NodeJsDeflate])
     },
     npm("ws (JavaScript)", "node", "ws-js.mjs", &[NodeJs, NodeJsDeflate]),
-    npm("bun", "bun", "bun.mjs", &[Echo, Tls, Broadcast, Node, NodeTls]),
+    npm("bun", "bun", "bun.mjs", &[Echo, Handshake, Tls, Broadcast, Node, NodeTls]),
     ours("hybi, clients tracked", &[Tracked], &["--tracked"]),
     ours("hybi, workers(2)", &[Cores], &["--workers", "2"]),
     ours("hybi, multi-threaded", &[Cores], &["--threads", "2"]),
@@ -188,7 +205,7 @@ impl Server {
             command.args(arguments);
         }
         match mode {
-            Echo | Node | NodeJs | Cores | Tracked => {}
+            Echo | Node | NodeJs | Cores | Tracked | Handshake => {}
             Broadcast => drop(command.arg("--broadcast")),
             Deflate | NodeDeflate | NodeJsDeflate => drop(command.arg("--deflate")),
             Tls | NodeTls => {

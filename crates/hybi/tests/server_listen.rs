@@ -3,9 +3,11 @@
 use hybi::server::{Listen, Shutdown};
 use hybi::{Error, Server, WebSocket};
 use std::collections::HashSet;
-use std::time::Duration;
-use tokio::net::TcpListener;
-use tokio::sync::oneshot;
+use std::io::Write;
+use std::time::{Duration, Instant};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{mpsc, oneshot};
 
 /// Longer than any test may take.
 const LONG: Duration = Duration::from_secs(300);
@@ -74,10 +76,48 @@ async fn an_address_can_be_shared_only_by_those_that_all_allow_it() {
 async fn no_more_connections_wait_than_the_backlog_says() {
     let server = Server::bind_with("127.0.0.1:0", &Listen::new().backlog(2)).await.unwrap();
     let address = server.local_addr().unwrap();
-    let connect = || std::net::TcpStream::connect_timeout(&address, Duration::from_millis(300));
+    // One that says nothing does not wait to be accepted.
+    let connect = || {
+        let mut stream =
+            std::net::TcpStream::connect_timeout(&address, Duration::from_millis(300))?;
+        stream.write_all(b"G").map(|()| stream)
+    };
     // Nobody accepts; Linux keeps one more than it is told.
     let waiting: Vec<_> = (0..10).map_while(|_| connect().ok()).collect();
     assert_eq!(waiting.len(), 3);
+}
+
+/// In real time, because it is the kernel that waits: a second.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_client_that_says_nothing_is_accepted_late_and_then_has_its_timeout() {
+    let server = Server::bind("127.0.0.1:0").await.unwrap();
+    let server = server.handshake_timeout(Duration::from_millis(1));
+    let address = server.local_addr().unwrap();
+    tokio::spawn(server.serve(echo));
+    let connected = Instant::now();
+    let mut silent = TcpStream::connect(address).await.unwrap();
+    assert_eq!(silent.read(&mut [0]).await.unwrap(), 0);
+    assert!(connected.elapsed() > Duration::from_millis(500), "{:?}", connected.elapsed());
+}
+
+#[tokio::test]
+async fn without_deferring_a_silent_client_is_accepted_before_one_that_speaks() {
+    let how = Listen::new().defer_accept(false);
+    let server = Server::bind_with("127.0.0.1:0", &how).await.unwrap();
+    let address = server.local_addr().unwrap();
+    let (accepted, mut peers) = mpsc::unbounded_channel();
+    let server =
+        server.handshake_timeout(LONG).on_error(move |_, peer| accepted.send(peer).unwrap());
+    let silent = TcpStream::connect(address).await.unwrap();
+    let mut speaks = TcpStream::connect(address).await.unwrap();
+    let addresses = [silent.local_addr().unwrap(), speaks.local_addr().unwrap()];
+    speaks.write_all(b"nonsense\r\n\r\n").await.unwrap();
+    drop(silent);
+    tokio::spawn(server.serve(echo));
+    for address in addresses {
+        assert_eq!(peers.recv().await.unwrap(), Some(address));
+    }
 }
 
 #[cfg(unix)]

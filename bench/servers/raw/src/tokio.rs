@@ -11,17 +11,28 @@ use std::io::{self, ErrorKind};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
+use nix::sys::socket::setsockopt;
+use nix::{setsockopt_impl, sockopt_impl};
 use tokio::io::{AsyncRead as _, AsyncWriteExt as _, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
+
+sockopt_impl!(
+    /// What the server of hybi asks the kernel for.
+    DeferAccept, SetOnly, libc::IPPROTO_TCP, libc::TCP_DEFER_ACCEPT, u32
+);
 
 thread_local! {
     static BUFFER: RefCell<Vec<u8>> = RefCell::new(vec![0; 64 << 10]);
 }
 
 fn main() -> io::Result<()> {
-    let address = std::env::args().nth(1).expect("usage: raw-tokio ADDRESS");
+    let address = std::env::args().nth(1).expect("usage: raw-tokio ADDRESS [--defer-accept]");
+    let deferred = std::env::args().nth(2).is_some_and(|argument| argument == "--defer-accept");
     tokio::runtime::Builder::new_current_thread().enable_io().build()?.block_on(async {
         let listener = TcpListener::bind(address).await?;
+        if deferred {
+            setsockopt(&listener, DeferAccept, &1)?;
+        }
         loop {
             let (stream, _) = listener.accept().await?;
             stream.set_nodelay(true)?;
