@@ -1,11 +1,12 @@
 'use strict';
 
 /**
- * The short way between a plain socket (TCP or a Unix socket) and its connection.
+ * The short way between a socket (TCP, a Unix socket, TLS) and its connection.
  *
- * Node reads from such a socket into fresh memory of 64 KiB and brings it through the stream's
+ * Node reads from a socket into fresh memory of 64 KiB and brings it through the stream's
  * buffer; what is written goes the same way back. Here all sockets of a thread are read into one memory,
- * as with the option `onread` of `net.Socket`, and what is sent goes to the kernel in one call.
+ * as with the option `onread` of `net.Socket`, except the rest of a large message, which is read to where it
+ * belongs. What is sent over a plain socket goes to the kernel in one call.
  *
  * The socket stays Node's. Whether a read may take the short way is looked up anew for each, and so it
  * is for each write: when the program does anything with the socket (listens to `data`, pauses, pipes,
@@ -16,6 +17,7 @@
  */
 
 const net = require('net');
+const tls = require('tls');
 
 const batch = require('./batch');
 const { FastBuffer } = require('./buffers');
@@ -23,7 +25,7 @@ const codec = require('./codec');
 
 const MEMORY = 128 * 1024;
 
-/** Where all sockets are read into; in use for no longer than the call that tells of it. */
+/** Where sockets are read into; in use for no longer than the call that tells of it. */
 let memory = null;
 
 const kReader = Symbol('reader');
@@ -33,35 +35,44 @@ const off = Boolean(process.env.HYBI_NO_FAST_PATH);
 /** What has to be Node's own, or else somebody wants to see what goes through. */
 const { _read, _write, _writev, emit, push, write } = net.Socket.prototype;
 
-/** Whether it is a socket of Node as Node has made it. */
-function isPlain(socket) {
-  if (off || Object.getPrototypeOf(socket) !== net.Socket.prototype) return false;
-  const handle = socket._handle;
-  if (!handle) return false;
-  const { name } = handle.constructor;
-  return name === 'TCP' || name === 'Pipe';
+/** Whether it is a socket of Node as Node has made it, with one of these handles. */
+function isOf(socket, { prototype }, ...handles) {
+  return (
+    !off &&
+    Object.getPrototypeOf(socket) === prototype &&
+    Boolean(socket._handle) &&
+    handles.includes(socket._handle.constructor.name)
+  );
 }
 
+const isPlain = (socket) => isOf(socket, net.Socket, 'TCP', 'Pipe');
+const isSecure = (socket) => isOf(socket, tls.TLSSocket, 'TLSWrap');
+
 /**
- * Has `receive(memory, length)` called with what is read from a plain socket, in place of the event
+ * Has `receive(memory, length)` called with what is read from a socket, in place of the event
  * `data`, as long as `onData` is all that listens to it.
  *
- * @param {import('stream').Duplex} socket any socket; nothing happens to one that is not plain
+ * @param {import('stream').Duplex} socket any stream; nothing happens to one that is not a socket of Node
  * @param {Function} onData the listener that gets what cannot take the short way
- * @param {object} target what can take it: has `canReceive()` and `receive(memory, length)`
+ * @param {object} target what can take it: has `canReceive()`, and `receive(memory, length)`, which tells
+ *   where to read to next
  */
 function readShort(socket, onData, target) {
-  if (!isPlain(socket) || socket._read !== _read) return;
+  if ((!isPlain(socket) && !isSecure(socket)) || socket._read !== _read) return;
   const handle = socket._handle;
   if (typeof handle.useUserBuffer !== 'function' || typeof handle.onread !== 'function' || handle[kReader]) return;
 
   if (memory === null) memory = Buffer.allocUnsafeSlow(MEMORY);
-  handle[kReader] = { socket, onData, target, ordinary: handle.onread, read: handle.bytesRead };
+  handle[kReader] = { socket, onData, target, ordinary: handle.onread, read: handle.bytesRead, into: memory };
   handle.useUserBuffer(memory);
   handle.onread = onRead;
 }
 
-/** Called by the handle after a read: octets are in `memory`, or it was the end or an error. */
+/**
+ * Called by the handle after a read: octets are in `reader.into`, or it was the end or an error.
+ *
+ * @returns {Buffer|undefined} where the handle reads to from now on, if that is another memory
+ */
 function onRead(arrayBuffer) {
   const reader = this[kReader];
   const read = this.bytesRead;
@@ -69,14 +80,28 @@ function onRead(arrayBuffer) {
   reader.read = read;
   if (length <= 0 || arrayBuffer !== undefined) return reader.ordinary.call(this, arrayBuffer);
 
-  const { socket, target } = reader;
+  const { socket, target, into } = reader;
   if (!isFlowing(socket, reader.onData) || !target.canReceive()) {
-    return reader.ordinary.call(this, memory.buffer.slice(0, length));
+    reader.into = memory;
+    reader.ordinary.call(this, into.buffer.slice(into.byteOffset, into.byteOffset + length));
+    return memory;
   }
   socket._unrefTimer();
+  let next = null;
+  try {
+    next = receive(target, into, length) || memory;
+  } finally {
+    reader.into = next || memory;
+    // A listener has thrown, and nothing can be returned; what it was given must not be read into again.
+    if (next === null && into !== memory) this.useUserBuffer(memory);
+  }
+  return next;
+}
+
+function receive(target, octets, length) {
   batch.beginRead();
   try {
-    target.receive(memory, length);
+    return target.receive(octets, length);
   } finally {
     batch.endRead();
   }

@@ -23,6 +23,12 @@ const LOOP_UP_TO = 64;
 /** Compressed octets of an unfinished frame wait for each other until there are so many. */
 const INFLATE_FROM = 16 * 1024;
 
+/** So many octets that will come are read into their message, rather than copied there. */
+const READ_FROM = 16 * 1024;
+
+/** Memory is taken for so many times what has come of a message at most: a header that claims a lot costs nothing. */
+const AHEAD = 16;
+
 /** What is written to the stream in place of octets that `receive` has begun to work off. */
 const INTERRUPTED = Buffer.alloc(0);
 
@@ -78,6 +84,11 @@ class Receiver extends Writable {
     this._pieces = [];
     this._messageLength = 0;
     this._frameAt = 0;
+    /** Memory for the next of its pieces, of which `_filled` octets have come. */
+    this._room = null;
+    this._filled = 0;
+    /** The view of the rest of it that `receive` has asked for. */
+    this._place = null;
 
     // Of it, what is to be inflated.
     this._deflated = [];
@@ -123,10 +134,13 @@ class Receiver extends Writable {
    *
    * @param {Buffer} memory
    * @param {number} length of the octets, from the beginning of the memory on
+   * @returns {Buffer|null} where the octets that come next belong: if they are there when they are given
+   *   to `receive`, and as this Buffer, they are not copied
    */
   receive(memory, length) {
     if (this[kWebSocket] !== undefined) this[kWebSocket]._heard = true;
     this._decode(memory, 0, length, null);
+    return this._place;
   }
 
   /** Goes on in the stream with what `receive` could not finish, so that what comes has to wait. */
@@ -217,7 +231,7 @@ class Receiver extends Writable {
       case R.BINARY:
         return this._emitMessage(this._binary(this._take(octets, offset, length, cb)), true);
       case R.PIECE:
-        return this._piece(head, this._takePiece(head, octets, offset, length, cb), cb);
+        return this._piece(head, octets, offset, length, extra, cb);
       case R.PING:
         return this._emitControl('ping', this._takeControl(octets, offset, length, cb));
       case R.PONG:
@@ -294,9 +308,9 @@ class Receiver extends Writable {
     return new FastBuffer(this._block.buffer, this._block.byteOffset + at, length);
   }
 
-  /** A part of a message; a whole frame that is inflated next is not copied before. */
-  _takePiece(flags, chunk, offset, length, cb) {
-    const isInflatedNext = (flags & R.FLAG_COMPRESSED) !== 0 && (flags & R.FLAG_END_OF_FRAME) !== 0;
+  /** A compressed part of a message; a whole frame that is inflated next is not copied before. */
+  _takeDeflated(flags, chunk, offset, length, cb) {
+    const isInflatedNext = (flags & R.FLAG_END_OF_FRAME) !== 0;
     // The memory of `receive` is used again before another thread might have read it.
     if (cb === null || !isInflatedNext) return this._take(chunk, offset, length, cb);
     return new FastBuffer(chunk.buffer, chunk.byteOffset + offset, length);
@@ -323,18 +337,54 @@ class Receiver extends Writable {
     }
   }
 
-  /** Takes a part of a message. */
-  _piece(flags, data, cb) {
+  /** Takes a part of a message; so many octets of its frame, the `rest`, are still to come. */
+  _piece(flags, chunk, offset, length, rest, cb) {
     if ((flags & R.FLAG_FIRST) !== 0) {
       this._pieces = [];
       this._messageLength = 0;
       this._frameAt = 0;
     }
 
-    if ((flags & R.FLAG_COMPRESSED) !== 0) return this._deflatedPiece(flags, data, cb);
+    if ((flags & R.FLAG_COMPRESSED) !== 0) {
+      return this._deflatedPiece(flags, this._takeDeflated(flags, chunk, offset, length, cb), cb);
+    }
 
-    this._push(data);
+    this._gather(chunk, offset, length, rest, cb);
     return this._endOfPiece(flags);
+  }
+
+  /** Adds octets to the message: into the room for them, or as a piece of their own. */
+  _gather(chunk, offset, length, rest, cb) {
+    const place = this._place;
+    this._place = null;
+    if (this._room === null && cb === null) this._makeRoom(length, rest);
+
+    while (this._room !== null && length > 0) {
+      const fits = Math.min(length, this._room.length - this._filled);
+      if (chunk !== place) chunk.copy(this._room, this._filled, offset, offset + fits);
+      this._filled += fits;
+      offset += fits;
+      length -= fits;
+      if (this._filled === this._room.length) {
+        this._push(this._room);
+        this._room = null;
+        this._makeRoom(length, rest);
+      }
+    }
+    if (length > 0) this._push(this._take(chunk, offset, length, cb));
+
+    if (this._room !== null && this._room.length - this._filled >= READ_FROM) {
+      const { buffer, byteOffset } = this._room;
+      this._place = new FastBuffer(buffer, byteOffset + this._filled, this._room.length - this._filled);
+    }
+  }
+
+  /** Takes memory for octets and for the `rest` of their frame, as far as that is not too much for what has come. */
+  _makeRoom(length, rest) {
+    if (rest === 0) return;
+    const ahead = Math.min(rest, (this._messageLength + length) * (AHEAD - 1));
+    this._room = Buffer.allocUnsafe(length + ahead);
+    this._filled = 0;
   }
 
   _push(data) {

@@ -340,7 +340,8 @@ impl Decoder {
                 | flag(ends, records::END_OF_FRAME)
                 | flag(frame.header.fin, records::FIN);
             message.begun = true;
-            records.push(records::PIECE | flags, offset, piece.len(), 0);
+            let rest = u32::try_from(frame.header.payload_len - frame.come).unwrap_or(u32::MAX);
+            records.push(records::PIECE | flags, offset, piece.len(), rest);
         }
         if last {
             self.message = None;

@@ -34,7 +34,8 @@
 //   kind    word 0                  word 1   word 2     word 3
 //   TEXT    whole message           offset   length     0         a data message in one frame, not compressed,
 //   BINARY  whole message           offset   length     0         that lies in the chunk as a whole
-//   PIECE   flags                   offset   length     0         a part of any other data frame
+//   PIECE   flags                   offset   length     rest      a part of any other data frame; so many octets of the
+//                                                                 frame have not come yet (at most 2^32 - 1 are told)
 //   PING    [FLAG_SIDE]             offset   length     0
 //   PONG    [FLAG_SIDE]             offset   length     0
 //   CLOSE   [FLAG_SIDE]             offset   length     code      of the reason; code 1005 if the frame is empty
@@ -100,6 +101,9 @@ const LENGTH = 0x7f;
 
 const OPCODE_CLOSE = 8;
 const OPCODE_PONG = 10;
+
+/** The largest number that a word of a record holds. */
+const MAX_WORD = 0xffffffff;
 
 /** The code of a Close frame without one (RFC 6455 §7.1.5). */
 const NO_STATUS = 1005;
@@ -370,7 +374,7 @@ class Decoder {
       if (!this._utf8.pushRange(chunk, at, length, last)) return ERRORS.INVALID_UTF8;
     }
 
-    put(count, flags, at, length, 0);
+    put(count, flags, at, length, this._remaining < MAX_WORD ? this._remaining : MAX_WORD);
     return FINE;
   }
 

@@ -1,13 +1,16 @@
 'use strict';
 
-// Plain sockets are read into one memory and written past the stream, and nobody can tell.
+// Sockets are read into one memory, and plain ones written past the stream, and nobody can tell.
 
 const assert = require('node:assert');
 const { once } = require('node:events');
+const { createServer } = require('node:https');
 const { test } = require('node:test');
 
+const { WebSocketServer } = require('../..');
 const Receiver = require('../../lib/receiver');
 const codec = require('../../lib/codec');
+const certificate = require('./support/certificate');
 const { connect, connectRaw, serve } = require('./support/connections');
 const { frame } = require('./support/frames');
 
@@ -27,6 +30,16 @@ function countReceived(ws) {
     return receive.apply(this, args);
   };
   return counter;
+}
+
+/** As `connect`, over TLS. */
+async function connectSecurely(t) {
+  const https = createServer(certificate).listen(0, '127.0.0.1');
+  await once(https, 'listening');
+  t.after(() => https.close());
+  const wss = new WebSocketServer({ server: https });
+  wss.url = `wss://127.0.0.1:${https.address().port}`;
+  return connect(t, wss, { ca: certificate.cert });
 }
 
 /** Lets the loop turn until something has happened. */
@@ -50,6 +63,44 @@ test('what is read past the stream is counted, and what is kept of it stays', re
   assert.deepStrictEqual(kept, [10, 1023, 1024, 5000, 70000, 10].map((size, i) => Buffer.alloc(size, i + 1)));
   assert.ok(counter.received >= 6);
   assert.strictEqual(server._socket.bytesRead - before, 10 + 1023 + 1024 + 5000 + 70000 + 10 + 6 * 6 + 3 * 2 + 8);
+});
+
+test('over TLS, what is read past the stream is counted, kept, and ends', reads, async (t) => {
+  const { client, server } = await connectSecurely(t);
+  const counter = countReceived(server);
+  const before = server._socket.bytesRead;
+  const kept = [];
+  server.on('message', (data) => {
+    kept.push(data);
+    server.send('next');
+  });
+  const sizes = [10, 1023, 5000, 70000, 300000, 10];
+  for (const size of sizes) {
+    client.send(Buffer.alloc(size, kept.length + 1));
+    await once(client, 'message');
+  }
+  assert.ok(counter.received >= sizes.length);
+  const heads = sizes.reduce((sum, size) => sum + (size < 126 ? 6 : size < 65536 ? 8 : 14), 0);
+  assert.strictEqual(server._socket.bytesRead - before, heads + sizes.reduce((sum, size) => sum + size));
+  kept.forEach((data, i) => assert.ok(data.equals(Buffer.alloc(sizes[i], i + 1)), `message ${i}`));
+
+  client.close(1000, 'done');
+  const [code, reason] = await once(server, 'close');
+  assert.deepStrictEqual([code, String(reason)], [1000, 'done']);
+});
+
+test('over TLS, another listener for data sees all of it from then on', reads, async (t) => {
+  const { client, server } = await connectSecurely(t);
+  const counter = countReceived(server);
+  client.send('a');
+  await once(server, 'message');
+  assert.strictEqual(counter.received, 1);
+  let seen = 0;
+  server._socket.on('data', (chunk) => (seen += chunk.length));
+  client.send('b');
+  await once(server, 'message');
+  assert.strictEqual(seen, 7);
+  assert.strictEqual(counter.received, 1);
 });
 
 test('another listener for data sees all of it from then on', reads, async (t) => {
