@@ -67,8 +67,8 @@ impl Listen {
 
     /// Whether the kernel hands a connection over only when the client has sent something, or after a
     /// second of silence (`TCP_DEFER_ACCEPT`; default yes, as Apache's httpd does it). A WebSocket
-    /// client speaks first, with TLS as well: an opening handshake costs about a fifth less CPU time, and
-    /// who connects without a word costs neither a task nor memory until then. Linux only, no effect
+    /// client speaks first, with TLS as well: an opening handshake costs a tenth to a fifth less CPU time,
+    /// and who connects without a word costs neither a task nor memory until then. Linux only, no effect
     /// elsewhere or on listeners that are handed in.
     ///
     /// Say no if something else than a WebSocket client has to see within that second what becomes of
