@@ -45,7 +45,7 @@ pub enum Mode {
     Cores,
     /// `Echo`, by servers that may know their connections.
     Tracked,
-    /// `Echo`, where it is the opening handshake that is measured.
+    /// `Echo`, where it is the opening handshake that is measured: what echoes can do it.
     Handshake,
 }
 
@@ -61,8 +61,8 @@ pub struct Server {
     pub name: &'static str,
     /// Whether `--quick` includes it.
     pub quick: bool,
-    /// What it can do.
-    pub modes: &'static [Mode],
+    /// What it can do; see [`can`](Self::can).
+    modes: &'static [Mode],
     /// What it expects to be sent.
     pub peer: Peer,
     program: Program,
@@ -85,7 +85,7 @@ const fn rust(name: &'static str, package: &'static str, modes: &'static [Mode])
 
 const fn raw(name: &'static str, peer: Peer) -> Server {
     let program = Program::Cargo { package: "server-raw", binary: name, arguments: &[] };
-    Server { name, quick: true, modes: &[Echo, Handshake], peer, program }
+    Server { name, quick: true, modes: &[Echo], peer, program }
 }
 
 const fn npm(
@@ -126,29 +126,24 @@ pub const SERVERS: &[Server] = &[
         },
         ..raw("raw-tokio, deferred", Peer::Raw)
     },
-    quick(rust("hybi", "server-hybi", &[Echo, Handshake, Tls, Deflate, Broadcast, Tracked])),
-    quick(rust("fastwebsockets", "server-fastwebsockets", &[Echo, Handshake, Tls, Broadcast])),
-    quick(rust("tokio-tungstenite", "server-tokio-tungstenite", &[Echo, Handshake, Tls])),
-    rust("tokio-websockets", "server-tokio-websockets", &[Echo, Handshake]),
-    rust("yawc", "server-yawc", &[Echo, Handshake, Deflate]),
-    rust("sockudo-ws", "server-sockudo-ws", &[Echo, Handshake, Deflate]),
-    rust("axum", "server-axum", &[Echo, Handshake]),
+    quick(rust("hybi", "server-hybi", &[Echo, Tls, Deflate, Broadcast, Tracked])),
+    quick(rust("fastwebsockets", "server-fastwebsockets", &[Echo, Tls, Broadcast])),
+    quick(rust("tokio-tungstenite", "server-tokio-tungstenite", &[Echo, Tls])),
+    rust("tokio-websockets", "server-tokio-websockets", &[Echo]),
+    rust("yawc", "server-yawc", &[Echo, Deflate]),
+    rust("sockudo-ws", "server-sockudo-ws", &[Echo, Deflate]),
+    rust("axum", "server-axum", &[Echo]),
     Server {
         program: Program::OurNpm { script: "hybi.mjs" },
         ..npm("hybi (npm)", "node", "", &[Node, NodeTls, NodeDeflate, Broadcast])
     },
-    npm(
-        "ws",
-        "node",
-        "ws.mjs",
-        &[Echo, Handshake, Tls, Deflate, Broadcast, Node, NodeTls, NodeDeflate],
-    ),
+    npm("ws", "node", "ws.mjs", &[Echo, Tls, Deflate, Broadcast, Node, NodeTls, NodeDeflate]),
     Server {
         program: Program::OurNpm { script: "hybi-js.mjs" },
         ..npm("hybi (npm, JavaScript)", "node", "", &[NodeJs, NodeJsDeflate])
     },
     npm("ws (JavaScript)", "node", "ws-js.mjs", &[NodeJs, NodeJsDeflate]),
-    npm("bun", "bun", "bun.mjs", &[Echo, Handshake, Tls, Broadcast, Node, NodeTls]),
+    npm("bun", "bun", "bun.mjs", &[Echo, Tls, Broadcast, Node, NodeTls]),
     ours("hybi, clients tracked", &[Tracked], &["--tracked"]),
     ours("hybi, workers(2)", &[Cores], &["--workers", "2"]),
     ours("hybi, multi-threaded", &[Cores], &["--threads", "2"]),
@@ -158,6 +153,11 @@ pub const SERVERS: &[Server] = &[
 ];
 
 impl Server {
+    /// Whether it can do this.
+    pub fn can(&self, mode: Mode) -> bool {
+        self.modes.contains(&mode) || (mode == Handshake && self.modes.contains(&Echo))
+    }
+
     /// Builds or installs what `start` will run.
     ///
     /// Every package is built on its own: in one build cargo would give all peers the union of their features.

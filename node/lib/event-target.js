@@ -139,6 +139,7 @@ const EventTarget = {
    * @param {{once?: boolean}} [options] `once`: for the first event only
    */
   addEventListener(type, handler, options = {}) {
+    // As in `ws`, options are looked at only if somebody listens already, or the type is known.
     const known = (listener) =>
       !options[kForOnEventAttribute] && listener[kListener] === handler && !listener[kForOnEventAttribute];
     if (this.listeners(type).some(known)) return;

@@ -187,7 +187,7 @@ fn build(options: &Options) -> Result<Vec<&'static Server>> {
 }
 
 fn needs(cell: &Cell, server: &Server) -> bool {
-    server.modes.contains(&cell.mode) || (cell.workload.is_client() && server.name == "hybi")
+    server.can(cell.mode) || (cell.workload.is_client() && server.name == "hybi")
 }
 
 fn measure_and_print(cell: &Cell, servers: &[&'static Server], options: &Options) -> Vec<Series> {
@@ -203,7 +203,7 @@ fn measure_cell(cell: &Cell, servers: &[&'static Server], options: &Options) -> 
     let rounds = if is_memory { options.rounds.min(2) } else { options.rounds };
     let mut running: Vec<(Series, &Server, Option<Running>)> = servers
         .iter()
-        .filter(|server| server.modes.contains(&cell.mode))
+        .filter(|server| server.can(cell.mode))
         .map(|&server| (Series { server: server.name, samples: Vec::new() }, server, None))
         .collect();
     for round in 0..rounds {

@@ -5,9 +5,9 @@ use hybi::{Error, Server, WebSocket};
 use std::collections::HashSet;
 use std::io::Write;
 use std::time::{Duration, Instant};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::AsyncReadExt;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
 
 /// Longer than any test may take.
 const LONG: Duration = Duration::from_secs(300);
@@ -99,25 +99,6 @@ async fn a_client_that_says_nothing_is_accepted_late_and_then_has_its_timeout() 
     let mut silent = TcpStream::connect(address).await.unwrap();
     assert_eq!(silent.read(&mut [0]).await.unwrap(), 0);
     assert!(connected.elapsed() > Duration::from_millis(500), "{:?}", connected.elapsed());
-}
-
-#[tokio::test]
-async fn without_deferring_a_silent_client_is_accepted_before_one_that_speaks() {
-    let how = Listen::new().defer_accept(false);
-    let server = Server::bind_with("127.0.0.1:0", &how).await.unwrap();
-    let address = server.local_addr().unwrap();
-    let (accepted, mut peers) = mpsc::unbounded_channel();
-    let server =
-        server.handshake_timeout(LONG).on_error(move |_, peer| accepted.send(peer).unwrap());
-    let silent = TcpStream::connect(address).await.unwrap();
-    let mut speaks = TcpStream::connect(address).await.unwrap();
-    let addresses = [silent.local_addr().unwrap(), speaks.local_addr().unwrap()];
-    speaks.write_all(b"nonsense\r\n\r\n").await.unwrap();
-    drop(silent);
-    tokio::spawn(server.serve(echo));
-    for address in addresses {
-        assert_eq!(peers.recv().await.unwrap(), Some(address));
-    }
 }
 
 #[cfg(unix)]

@@ -32,6 +32,16 @@ function countReceived(ws) {
   return counter;
 }
 
+/** Keeps what comes, and answers each. */
+function keep(ws) {
+  const kept = [];
+  ws.on('message', (data) => {
+    kept.push(data);
+    ws.send('next');
+  });
+  return kept;
+}
+
 /** As `connect`, over TLS. */
 async function connectSecurely(t) {
   const https = createServer(certificate).listen(0, '127.0.0.1');
@@ -51,11 +61,7 @@ test('what is read past the stream is counted, and what is kept of it stays', re
   const { client, server } = await connect(t, await serve(t));
   const counter = countReceived(server);
   const before = server._socket.bytesRead;
-  const kept = [];
-  server.on('message', (data) => {
-    kept.push(data);
-    server.send('next');
-  });
+  const kept = keep(server);
   for (const size of [10, 1023, 1024, 5000, 70000, 10]) {
     client.send(Buffer.alloc(size, kept.length + 1));
     await once(client, 'message');
@@ -69,11 +75,7 @@ test('over TLS, what is read past the stream is counted, kept, and ends', reads,
   const { client, server } = await connectSecurely(t);
   const counter = countReceived(server);
   const before = server._socket.bytesRead;
-  const kept = [];
-  server.on('message', (data) => {
-    kept.push(data);
-    server.send('next');
-  });
+  const kept = keep(server);
   const sizes = [10, 1023, 5000, 70000, 300000, 10];
   for (const size of sizes) {
     client.send(Buffer.alloc(size, kept.length + 1));
