@@ -235,3 +235,18 @@ fn terminate_ends_a_full_connection_and_everyone_who_waits() {
         assert!(!lock(&shared.send).turn);
     });
 }
+
+#[test]
+fn a_reader_that_waits_is_told_that_the_connection_was_terminated() {
+    explore(3, || {
+        let (shared, _pipe) = connection(100, Options::new());
+        let terminating = loom::thread::spawn({
+            let shared = shared.clone();
+            move || shared.terminate()
+        });
+        // The transport was gone before it was read, or the reader is woken: it does not wait for ever.
+        let received = loom::future::block_on(poll_fn(|cx| shared.poll_message(cx)));
+        assert!(received.is_ok_and(|message| message.is_none()));
+        terminating.join().unwrap();
+    });
+}

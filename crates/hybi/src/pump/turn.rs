@@ -153,10 +153,11 @@ impl Shared {
     pub(super) fn give_up(&self, mut send: MutexGuard<'_, Send>) {
         send.abort();
         self.note_end(&send);
-        let reader = send.reader.take();
         drop(send);
         let transport = std::mem::replace(&mut *lock(&self.io), Transport::Closed);
         drop(transport);
+        // Only now: a reader that is noted later finds the transport closed.
+        let reader = lock(&self.send).reader.take();
         if let Some(reader) = reader {
             reader.wake();
         }
