@@ -261,25 +261,8 @@ impl Outgoing {
             Some(_) => None,
         }
     }
-}
 
-impl Buf for Outgoing {
-    #[inline]
-    fn remaining(&self) -> usize {
-        self.remaining
-    }
-
-    fn chunk(&self) -> &[u8] {
-        match self.queue.as_ref().map(|queue| &queue.first) {
-            Some((before, payload)) if *before == self.written => payload,
-            Some((before, _)) => &self.small[self.written..*before],
-            None => &self.small[self.written..],
-        }
-    }
-
-    fn advance(&mut self, mut octets: usize) {
-        assert!(octets <= self.remaining, "cannot advance past what is to be written");
-        self.remaining -= octets;
+    fn advance_queue(&mut self, mut octets: usize) {
         while let Some(queue) = &mut self.queue {
             let (before, payload) = &mut queue.first;
             let small = octets.min(*before - self.written);
@@ -296,6 +279,31 @@ impl Buf for Outgoing {
             }
         }
         self.written += octets;
+    }
+}
+
+impl Buf for Outgoing {
+    #[inline]
+    fn remaining(&self) -> usize {
+        self.remaining
+    }
+
+    fn chunk(&self) -> &[u8] {
+        match self.queue.as_ref().map(|queue| &queue.first) {
+            Some((before, payload)) if *before == self.written => payload,
+            Some((before, _)) => &self.small[self.written..*before],
+            None => &self.small[self.written..],
+        }
+    }
+
+    #[inline]
+    fn advance(&mut self, octets: usize) {
+        assert!(octets <= self.remaining, "cannot advance past what is to be written");
+        self.remaining -= octets;
+        match self.queue {
+            None => self.written += octets,
+            Some(_) => self.advance_queue(octets),
+        }
     }
 
     fn chunks_vectored<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {

@@ -248,7 +248,15 @@ impl Send {
     }
 
     /// The transport is no longer full: whoever waited for that goes on.
+    #[inline]
     fn wake_waiting(&mut self) {
+        if self.trouble.is_some() {
+            self.wake_all_waiting();
+        }
+    }
+
+    #[inline(never)]
+    fn wake_all_waiting(&mut self) {
         let Some(trouble) = &mut self.trouble else { return };
         for waker in std::mem::take(&mut trouble.waiting) {
             waker.wake();

@@ -237,12 +237,33 @@ impl Shared {
         receive: &mut Receive,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Event, Error>>> {
-        let closing = self.prepare_to_wait(cx);
+        let mut closing = false;
+        let read = loop {
+            match self.poll_read(receive, cx) {
+                Poll::Ready(read) => break read,
+                Poll::Pending if closing => return self.poll_close_timer(receive, cx),
+                // Who gave the transport up before the reader was noted has not woken it: once more.
+                Poll::Pending if self.prepare_to_wait(cx) => closing = true,
+                Poll::Pending => return Poll::Pending,
+            }
+        };
+        match read {
+            Ok(0) => Poll::Ready(self.receive_eof(receive)),
+            Ok(_) if receive.chunk.is_some() => Poll::Ready(None),
+            Ok(_) => {
+                let result = receive.receiver.commit().transpose();
+                Poll::Ready(result.map(|result| self.settle(receive, result)))
+            }
+            Err(error) => Poll::Ready(self.read_failed(receive, error)),
+        }
+    }
+
+    /// Reads once, into a chunk or into a large message.
+    fn poll_read(&self, receive: &mut Receive, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         let mut io = lock(&self.io);
-        if std::mem::take(&mut receive.drained) && io.poll_read_ready(cx).is_pending() {
+        if std::mem::take(&mut receive.drained) {
             // Found out without a buffer.
-            drop(io);
-            return self.nothing_came(receive, cx, closing);
+            ready!(io.poll_read_ready(cx));
         }
         let read = match receive.receiver.spare(DIRECT_READ) {
             Some(mut spare) => pin!(io.read_buf(&mut spare)).poll(cx),
@@ -261,37 +282,20 @@ impl Shared {
         };
         let direct = io.is_direct();
         drop(io);
-        if let (Poll::Ready(Ok(1..)), Some(heartbeat)) = (&read, &mut receive.heartbeat) {
-            heartbeat.received();
-        }
-        if let (Poll::Ready(Ok(octets)), Some(meter)) = (&read, self.meter()) {
-            meter.counts().read_octets(*octets);
-        }
-        match read {
-            Poll::Ready(Ok(0)) => Poll::Ready(self.receive_eof(receive)),
-            Poll::Ready(Ok(_)) if receive.chunk.is_some() => Poll::Ready(None),
-            Poll::Ready(Ok(_)) => {
-                let result = receive.receiver.commit().transpose();
-                Poll::Ready(result.map(|result| self.settle(receive, result)))
-            }
-            Poll::Ready(Err(error)) => Poll::Ready(self.read_failed(receive, error)),
-            Poll::Pending => {
-                if !direct {
-                    // Reading may have had to write and taken the write readiness for itself.
-                    lock(&self.send).wake_drain();
+        match &read {
+            Poll::Ready(Ok(octets)) => {
+                if let (1.., Some(heartbeat)) = (*octets, &mut receive.heartbeat) {
+                    heartbeat.received();
                 }
-                self.nothing_came(receive, cx, closing)
+                if let Some(meter) = self.meter() {
+                    meter.counts().read_octets(*octets);
+                }
             }
+            // Reading may have had to write and taken the write readiness for itself.
+            Poll::Pending if !direct => lock(&self.send).wake_drain(),
+            _ => {}
         }
-    }
-
-    fn nothing_came(
-        &self,
-        receive: &mut Receive,
-        cx: &mut Context<'_>,
-        closing: bool,
-    ) -> Poll<Option<Result<Event, Error>>> {
-        if closing { self.poll_close_timer(receive, cx) } else { Poll::Pending }
+        read
     }
 
     /// The task is about to wait: what is queued leaves now, or when the batch ends that gathers it.

@@ -36,7 +36,10 @@ impl Shared {
         }
         // What gathers already leaves at the end of the batch.
         if !(gathers && send.gathering) {
-            self.queued(send);
+            match gathers && !send.turn {
+                true => self.gather(send),
+                false => self.queued(send),
+            }
         }
         Poll::Ready(Ok(()))
     }
@@ -255,16 +258,19 @@ impl Shared {
     }
 
     /// Something is queued: it is written now, or at the end of the batch.
-    pub(super) fn queued(self: &Arc<Self>, mut send: MutexGuard<'_, Send>) {
-        if !send.turn && send.sender.buffered() < GATHER && batch::is_active() {
-            if !send.gathering {
-                send.gathering = true;
-                drop(send);
-                batch::add(self.clone());
-            }
-            return;
+    pub(super) fn queued(self: &Arc<Self>, send: MutexGuard<'_, Send>) {
+        if send.turn || send.sender.buffered() >= GATHER || !batch::is_active() {
+            self.write_locked(send);
+        } else if !send.gathering {
+            self.gather(send);
         }
-        self.write_locked(send);
+    }
+
+    /// What is queued leaves at the end of the batch.
+    fn gather(self: &Arc<Self>, mut send: MutexGuard<'_, Send>) {
+        send.gathering = true;
+        drop(send);
+        batch::add(self.clone());
     }
 }
 

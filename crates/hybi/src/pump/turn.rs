@@ -50,9 +50,38 @@ impl Shared {
             // There is no task that compresses it, and none that has to wait meanwhile.
             while send.sender.compress_slice() {}
         }
-        let outgoing = send.sender.take_ready().unwrap_or_default();
-        let mut turn = Turn { outgoing, flushed: false, has_task: false };
+        let mut outgoing = send.sender.take_ready().unwrap_or_default();
         drop(send);
+        if !self.write_at_once(&mut outgoing) {
+            self.begin_turn(outgoing);
+        }
+    }
+
+    /// Writes what has been handed out to a transport that takes all of it now, as nearly always, and
+    /// gives the turn back: what [`poll_turn`](Self::poll_turn) does, without a task's context and
+    /// budget. False if there is more to be done.
+    fn write_at_once(&self, outgoing: &mut Outgoing) -> bool {
+        let before = outgoing.remaining();
+        let mut io = lock(&self.io);
+        let result = write_out(outgoing, |slices| io.try_write(slices));
+        drop(io);
+        let written = before - outgoing.remaining();
+        if written == 0 && result.is_pending() {
+            return false;
+        }
+        let mut send = self.note_written(written);
+        match result {
+            Poll::Ready(Ok(())) if !send.has_work() => send.end_turn(),
+            Poll::Ready(Err(error)) => send.write_failed(error),
+            _ => return false,
+        }
+        true
+    }
+
+    /// Does what there is to be done with the turn; what cannot be done now is a task's.
+    #[inline(never)]
+    fn begin_turn(self: &Arc<Self>, outgoing: Outgoing) {
+        let mut turn = Turn { outgoing, flushed: false, has_task: false };
         // Writing to a thousand connections in one go is not this task's budget to pay for: a write
         // that is refused for want of budget would look like a transport that is full.
         let at_once = pin!(tokio::task::unconstrained(poll_fn(|cx| self.poll_turn(cx, &mut turn))));
@@ -66,23 +95,27 @@ impl Shared {
         sync::spawn(drain);
     }
 
+    /// So much of what has been handed out has been written.
+    fn note_written(&self, octets: usize) -> MutexGuard<'_, Send> {
+        let mut send = lock(&self.send);
+        send.sender.written(octets);
+        if let Some(meter) = self.meter() {
+            meter.counts().written_octets(octets);
+        }
+        send
+    }
+
     /// Writes until nothing is left, then gives the turn back.
     fn poll_turn(&self, cx: &mut Context<'_>, turn: &mut Turn) -> Poll<()> {
         loop {
             let before = turn.outgoing.remaining();
             let result = self.poll_write_out(cx, turn);
-            let written = before - turn.outgoing.remaining();
-            let mut send = lock(&self.send);
-            send.sender.written(written);
-            if let Some(meter) = self.meter() {
-                meter.counts().written_octets(written);
-            }
+            let mut send = self.note_written(before - turn.outgoing.remaining());
             match result {
                 Poll::Pending => return Poll::Pending,
                 Poll::Ready(Ok(())) => {}
                 Poll::Ready(Err(error)) => {
-                    // What the peer has sent can still be read.
-                    send.fail(Error::io(ErrorCode::Io, WRITE_FAILED, error));
+                    send.write_failed(error);
                     return Poll::Ready(());
                 }
             }
@@ -105,8 +138,7 @@ impl Shared {
                 lock(&self.send).shut_down = true;
                 continue;
             }
-            send.turn = false;
-            send.wake_waiting();
+            send.end_turn();
             return Poll::Ready(());
         }
     }
@@ -114,24 +146,12 @@ impl Shared {
     /// Writes what has been handed out, and flushes the transport if it holds octets back.
     fn poll_write_out(&self, cx: &mut Context<'_>, turn: &mut Turn) -> Poll<io::Result<()>> {
         let mut io = lock(&self.io);
-        while turn.outgoing.has_remaining() {
-            let written = match turn.outgoing.contiguous() {
-                Some(octets) => poll_write(&mut io, cx, turn.has_task, &[IoSlice::new(octets)]),
-                None if turn.outgoing.max_io_slices() <= FEW_SLICES => {
-                    poll_write_some::<FEW_SLICES>(&mut io, cx, turn)
-                }
-                None => poll_write_some::<SLICES>(&mut io, cx, turn),
-            };
-            match ready!(written)? {
-                0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
-                // The stream may be anybody's; what it did take nobody knows.
-                written if written > turn.outgoing.remaining() => {
-                    let what = "the stream says that it wrote more than it was given";
-                    return Poll::Ready(Err(io::Error::other(what)));
-                }
-                written => turn.outgoing.advance(written),
+        ready!(write_out(&mut turn.outgoing, |slices| {
+            match slices {
+                [octets] => Pin::new(&mut *io).poll_write(cx, octets),
+                slices => Pin::new(&mut *io).poll_write_vectored(cx, slices),
             }
-        }
+        }))?;
         if !turn.flushed && !io.is_direct() {
             ready!(Pin::new(&mut *io).poll_flush(cx))?;
         }
@@ -164,37 +184,54 @@ impl Shared {
     }
 }
 
-/// Writes up to `SLICES` slices of what has been handed out.
-#[inline(never)]
-fn poll_write_some<const SLICES: usize>(
-    io: &mut Transport,
-    cx: &mut Context<'_>,
-    turn: &Turn,
-) -> Poll<io::Result<usize>> {
-    let mut slices = [IoSlice::new(&[]); SLICES];
-    let filled = turn.outgoing.io_slices(&mut slices);
-    poll_write(io, cx, turn.has_task, &slices[..filled])
+impl Send {
+    fn end_turn(&mut self) {
+        self.turn = false;
+        self.wake_waiting();
+    }
+
+    /// What the peer has sent can still be read.
+    fn write_failed(&mut self, error: io::Error) {
+        self.fail(Error::io(ErrorCode::Io, WRITE_FAILED, error));
+    }
 }
 
-/// Only a task can wait for a transport that is full: without one it is not asked for its readiness.
-#[inline]
-fn poll_write(
-    io: &mut Transport,
-    cx: &mut Context<'_>,
-    has_task: bool,
-    slices: &[IoSlice<'_>],
-) -> Poll<io::Result<usize>> {
-    if !has_task {
-        match io.try_write(slices) {
-            Some(Err(error)) if error.kind() == io::ErrorKind::WouldBlock => return Poll::Pending,
-            Some(written) => return Poll::Ready(written),
-            None => {}
+/// Has everything written by `write`, which tells how much it could.
+#[inline(always)]
+fn write_out(
+    outgoing: &mut Outgoing,
+    mut write: impl FnMut(&[IoSlice<'_>]) -> Poll<io::Result<usize>>,
+) -> Poll<io::Result<()>> {
+    while outgoing.has_remaining() {
+        let written = match outgoing.contiguous() {
+            Some(octets) => write(&[IoSlice::new(octets)]),
+            None if outgoing.max_io_slices() <= FEW_SLICES => {
+                write_some::<FEW_SLICES>(outgoing, &mut write)
+            }
+            None => write_some::<SLICES>(outgoing, &mut write),
+        };
+        match ready!(written)? {
+            0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+            // The stream may be anybody's; what it did take nobody knows.
+            written if written > outgoing.remaining() => {
+                let what = "the stream says that it wrote more than it was given";
+                return Poll::Ready(Err(io::Error::other(what)));
+            }
+            written => outgoing.advance(written),
         }
     }
-    match slices {
-        [octets] => Pin::new(io).poll_write(cx, octets),
-        slices => Pin::new(io).poll_write_vectored(cx, slices),
-    }
+    Poll::Ready(Ok(()))
+}
+
+/// Has up to `SLICES` slices of it written.
+#[inline(never)]
+fn write_some<const SLICES: usize>(
+    outgoing: &Outgoing,
+    write: &mut impl FnMut(&[IoSlice<'_>]) -> Poll<io::Result<usize>>,
+) -> Poll<io::Result<usize>> {
+    let mut slices = [IoSlice::new(&[]); SLICES];
+    let filled = outgoing.io_slices(&mut slices);
+    write(&slices[..filled])
 }
 
 /// The write turn: what its holder has been handed out.

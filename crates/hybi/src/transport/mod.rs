@@ -71,18 +71,28 @@ impl Transport {
         }
     }
 
-    /// Writes as much as the kernel takes now, for a transport that [is direct](Self::is_direct):
-    /// without a task that waits for it, and without its budget. `None` for any other.
+    /// Writes as much as the kernel takes now, without a task that waits for it, and without its
+    /// budget. Only a transport that [is direct](Self::is_direct) can do so.
     #[inline]
-    pub(crate) fn try_write(&self, slices: &[IoSlice<'_>]) -> Option<io::Result<usize>> {
-        match (self, slices) {
-            (Transport::Tcp(stream), [octets]) => Some(stream.try_write(octets)),
-            (Transport::Tcp(stream), slices) => Some(stream.try_write_vectored(slices)),
+    pub(crate) fn try_write(&mut self, slices: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+        let written = match (self, slices) {
+            (Transport::Tcp(stream), [octets]) => stream.try_write(octets),
+            (Transport::Tcp(stream), slices) => stream.try_write_vectored(slices),
             #[cfg(unix)]
-            (Transport::Unix(stream), [octets]) => Some(stream.try_write(octets)),
+            (Transport::Unix(stream), [octets]) => stream.try_write(octets),
             #[cfg(unix)]
-            (Transport::Unix(stream), slices) => Some(stream.try_write_vectored(slices)),
-            _ => None,
+            (Transport::Unix(stream), slices) => stream.try_write_vectored(slices),
+            // What the models write to is written to as TCP is.
+            #[cfg(hybi_loom)]
+            (Transport::Other(stream), [octets]) => {
+                let mut cx = Context::from_waker(std::task::Waker::noop());
+                return stream.as_mut().poll_write(&mut cx, octets);
+            }
+            _ => return Poll::Pending,
+        };
+        match written {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Poll::Pending,
+            written => Poll::Ready(written),
         }
     }
 
