@@ -1,5 +1,10 @@
 //! [`Args`]: what may be asked for on the command line.
 
+#![allow(
+    rustdoc::broken_intra_doc_links,
+    reason = "what stands in brackets is optional: this is what `--help` prints"
+)]
+
 use clap::{Parser, Subcommand};
 use http::{HeaderName, HeaderValue};
 use std::path::PathBuf;

@@ -1,7 +1,7 @@
 //! `hybi connect`: a connection, its input and its output, until it ends.
 //!
-//! Where messages come from and go to is decided in [`pipe`](crate::pipe) and
-//! [`terminal`](crate::terminal); how the connection ends is the same for both.
+//! Where messages come from and go to is decided in [`pipe`] and [`terminal`]; how the connection
+//! ends is the same for both.
 
 use crate::args::{ConnectArgs, Wait};
 use crate::client::{client, show_response};
