@@ -8,7 +8,30 @@ use std::future::Future;
 #[cfg(hybi_loom)]
 pub(crate) use loom::sync::{Mutex, MutexGuard};
 #[cfg(not(hybi_loom))]
-pub(crate) use std::sync::{Mutex, MutexGuard};
+pub(crate) use parking_lot::{Mutex, MutexGuard};
+
+/// A panic while a lock was held leaves the connection as it was: every step under a lock is whole.
+#[cfg(not(hybi_loom))]
+#[inline(always)]
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock()
+}
+
+#[cfg(hybi_loom)]
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+/// What a lock holds that nobody else can ask for.
+#[cfg(not(hybi_loom))]
+pub(crate) fn unlocked<T>(mutex: &mut Mutex<T>) -> &mut T {
+    mutex.get_mut()
+}
+
+#[cfg(hybi_loom)]
+pub(crate) fn unlocked<T>(mutex: &mut Mutex<T>) -> &mut T {
+    mutex.get_mut().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
 
 /// Runs a task beside the others; without a runtime it is dropped.
 #[cfg(not(hybi_loom))]

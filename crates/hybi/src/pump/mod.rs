@@ -24,14 +24,14 @@ use crate::error::Error;
 use crate::meter::Meter;
 use crate::pool::Chunk;
 use crate::stats::ConnectionStats;
-use crate::sync::{Mutex, MutexGuard};
+use crate::sync::{Mutex, lock, unlocked};
 use crate::transport::Transport;
 use hybi_proto::connection::{Deadlines, Receiver, Sender};
 use hybi_proto::{Connection, Event, Options};
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::pin::Pin;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use std::task::{Context, Waker};
 use std::time::Duration;
 use tokio::io::AsyncReadExt;
@@ -120,11 +120,6 @@ struct Trouble {
     drain: Option<Waker>,
     /// Tasks that wait for room or for everything to be written.
     waiting: Vec<Waker>,
-}
-
-/// A panic while a lock was held leaves the connection as it was: every step under a lock is whole.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Shared {
@@ -281,11 +276,11 @@ impl Send {
 impl Drop for Shared {
     fn drop(&mut self) {
         if let Some(meter) = self.more.as_ref().and_then(|more| more.meter.as_ref()) {
-            let send = self.send.get_mut().unwrap_or_else(PoisonError::into_inner);
+            let send = unlocked(&mut self.send);
             meter.ended(send.closed.as_deref());
         }
-        let linger = self.receive.get_mut().unwrap_or_else(PoisonError::into_inner).linger;
-        let io = self.io.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let linger = unlocked(&mut self.receive).linger;
+        let io = unlocked(&mut self.io);
         release(std::mem::replace(io, Transport::Closed), linger);
     }
 }
