@@ -308,6 +308,8 @@ proptest! {
         let (events, error, _) = receive(receiver(usize::MAX), &octets, octets.len());
         let (in_slices, same_error, _) = receive(receiver(slice), &octets, chunk);
         prop_assert!(events == in_slices);
-        prop_assert_eq!(error, same_error);
+        // What zlib says of the fault depends on how much of the message it was given at once.
+        let [code, same_code] = [error, same_error].map(|error| error.map(|error| error.code()));
+        prop_assert_eq!(code, same_code);
     }
 }
