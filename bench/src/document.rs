@@ -6,7 +6,7 @@ use crate::Result;
 use crate::cells::{CELLS, Part};
 use crate::plots;
 use crate::report::table;
-use crate::results::{CODEC, Results};
+use crate::results::{CODEC, Cores, Results};
 use crate::servers::root;
 
 const INTRODUCTION: &str = include_str!("document/introduction.md");
@@ -68,7 +68,7 @@ pub fn write() -> Result<()> {
     for part in Part::ALL {
         let mut cells = Vec::new();
         for cell in CELLS.iter().filter(|cell| cell.part == part) {
-            if let Some(results) = Results::load(cell)? {
+            if let Some(results) = Results::load(cell, Cores::Two)? {
                 cells.push((cell, results));
             }
         }
@@ -85,6 +85,18 @@ pub fn write() -> Result<()> {
             if !circumstances.contains(&results.circumstances) {
                 circumstances.push(results.circumstances.clone());
             }
+        }
+    }
+    let mut is_first = true;
+    for cell in CELLS {
+        let Some(results) = Results::load(cell, Cores::One)? else { continue };
+        if std::mem::take(&mut is_first) {
+            let note = include_str!("document/one-core.md").trim();
+            let _ = writeln!(page, "## On one core\n\n{note}\n");
+        }
+        let _ = writeln!(page, "{}", table(cell, &results.series, cell.base));
+        if !circumstances.contains(&results.circumstances) {
+            circumstances.push(results.circumstances);
         }
     }
     if let Ok(codec) = std::fs::read_to_string(root().join("results").join(CODEC)) {

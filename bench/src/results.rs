@@ -22,8 +22,27 @@ pub struct Results {
     pub series: Vec<Series>,
 }
 
-fn file(cell: &Cell) -> PathBuf {
-    root().join("results").join(format!("{}.tsv", cell.name))
+/// Where server and load ran.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cores {
+    /// On a core each.
+    Two,
+    /// On the same core, by turns.
+    One,
+}
+
+impl Cores {
+    fn folder(self) -> PathBuf {
+        let results = root().join("results");
+        match self {
+            Self::Two => results,
+            Self::One => results.join("one-core"),
+        }
+    }
+
+    fn file(self, cell: &Cell) -> PathBuf {
+        self.folder().join(format!("{}.tsv", cell.name))
+    }
 }
 
 impl Results {
@@ -31,7 +50,7 @@ impl Results {
     ///
     /// # Errors
     /// The file cannot be written.
-    pub fn save(&self, cell: &Cell) -> Result<()> {
+    pub fn save(&self, cell: &Cell, cores: Cores) -> Result<()> {
         let mut text = format!(
             "# {}\n# server\tround\tunits\telapsed_ns\tserver_ns\tload_ns\twaited_ns\tstolen_ticks\twire_bytes | server\tround\tbytes\n",
             self.circumstances
@@ -57,7 +76,7 @@ impl Results {
                 };
             }
         }
-        let file = file(cell);
+        let file = cores.file(cell);
         std::fs::create_dir_all(file.parent().unwrap_or(&file))?;
         std::fs::write(&file, text).map_err(|error| format!("{}: {error}", file.display()))?;
         Ok(())
@@ -67,8 +86,8 @@ impl Results {
     ///
     /// # Errors
     /// The file is not as [`save`](Self::save) writes it.
-    pub fn load(cell: &Cell) -> Result<Option<Self>> {
-        let file = file(cell);
+    pub fn load(cell: &Cell, cores: Cores) -> Result<Option<Self>> {
+        let file = cores.file(cell);
         if !file.exists() {
             return Ok(None);
         }

@@ -12,7 +12,7 @@ use hybi_bench::guard::Guard;
 use hybi_bench::load::Target;
 use hybi_bench::measure::{Sample, Timing, measure};
 use hybi_bench::report::{self, Series};
-use hybi_bench::results::Results;
+use hybi_bench::results::{Cores, Results};
 use hybi_bench::servers::{Mode, Running, SERVERS, Server, target_directory};
 use hybi_bench::{client, document, machine};
 
@@ -29,7 +29,8 @@ cargo run --release --bin bench -- [OPTIONS]
   --load-core N        core of the load generator  (default: 0); may be the same: then they take turns, and the
                        rate is that of the CPU time of both, whatever waking up another core takes
   --check FILE         fail if a ratio is over its bound in FILE, measured twice
-  --save               keep the samples in results/, in place of earlier ones
+  --save               keep the samples in results/ (in results/one-core/ if the cores are the same), in place of
+                       earlier ones
   --report             write docs/PERFORMANCE.md from what results/ holds, after measuring the cells that are
                        named, if any are
   --no-build           run what is already built
@@ -49,6 +50,12 @@ struct Options {
     guard: Option<Guard>,
     save: bool,
     build: bool,
+}
+
+impl Options {
+    fn cores(&self) -> Cores {
+        if self.server_core == self.load_core { Cores::One } else { Cores::Two }
+    }
 }
 
 fn main() -> ExitCode {
@@ -106,7 +113,7 @@ fn run() -> Result<()> {
             }
         }
         if options.save {
-            Results { circumstances: circumstances.clone(), series }.save(cell)?;
+            Results { circumstances: circumstances.clone(), series }.save(cell, options.cores())?;
         }
     }
     if report {
@@ -240,7 +247,7 @@ fn sample(
     options: &Options,
 ) -> Result<Sample> {
     let mut sample = measured(cell, server, process, options)?;
-    if let (Sample::Work(work), true) = (&mut sample, options.server_core == options.load_core) {
+    if let (Sample::Work(work), true) = (&mut sample, options.cores() == Cores::One) {
         // Each waits for its core while the other one has it; what others take cannot be told from that.
         work.kept_waiting = Duration::ZERO;
     }
