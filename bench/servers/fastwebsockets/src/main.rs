@@ -21,7 +21,7 @@ mod broadcast;
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments = Arguments::of_process()?;
     let tls = arguments.acceptor()?;
-    tokio::runtime::Builder::new_current_thread().enable_io().build()?.block_on(async {
+    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
         let listener = TcpListener::bind(&arguments.address).await?;
         let clients = broadcast::Clients::default();
         loop {

@@ -9,7 +9,7 @@ use tokio_tungstenite::tungstenite::Error;
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let arguments = Arguments::of_process()?;
     let tls = arguments.acceptor()?;
-    tokio::runtime::Builder::new_current_thread().enable_io().build()?.block_on(async {
+    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
         let listener = TcpListener::bind(&arguments.address).await?;
         loop {
             let (stream, _) = listener.accept().await?;

@@ -6,7 +6,7 @@ use tokio_websockets::{Config, Error, ServerBuilder};
 
 fn main() -> std::io::Result<()> {
     let address = std::env::args().nth(1).expect("usage: server-tokio-websockets ADDRESS");
-    tokio::runtime::Builder::new_current_thread().enable_io().build()?.block_on(async {
+    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
         let listener = TcpListener::bind(address).await?;
         loop {
             let (stream, _) = listener.accept().await?;
