@@ -131,7 +131,7 @@ pub fn chunking(octets: &[u8]) {
     let longest = if choice & 4 == 0 { 5 } else { 200 };
     let chunks: Vec<_> = (0..cuts).map(|_| random.below(longest)).collect();
     let at_once = Transcript::of(role, &options, octets, [], Path::Whole);
-    for path in [Path::Whole, Path::Split, Path::Direct(1), Path::Direct(64)] {
+    for path in [Path::Whole, Path::Split, Path::Direct(1), Path::Direct(64), Path::Kept] {
         let cut = Transcript::of(role, &options, octets, chunks.iter().copied(), path);
         assert_eq!(cut, at_once, "{path:?} {chunks:?}");
     }

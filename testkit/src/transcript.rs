@@ -15,6 +15,9 @@ pub enum Path {
     /// As `Split`, but what belongs to a payload of which at least this many octets are missing is
     /// read straight into it ([`Receiver::spare`]).
     Direct(usize),
+    /// As `Split`, but a message that is all that has come keeps its memory
+    /// ([`Receiver::receive_kept`]).
+    Kept,
 }
 
 /// What a connection made of a stream of octets: the same for any chunking and any path.
@@ -71,6 +74,7 @@ enum Driven {
 struct Tape {
     driven: Driven,
     direct: Option<usize>,
+    keeps: bool,
     events: Vec<Event>,
     error: Option<Error>,
     sent: Vec<u8>,
@@ -80,15 +84,19 @@ impl Tape {
     fn new(connection: Connection, path: Path) -> Self {
         let driven = match path {
             Path::Whole => Driven::Whole(Box::new(connection)),
-            Path::Split | Path::Direct(_) => Driven::Halves(Box::new(connection.split())),
+            Path::Split | Path::Direct(_) | Path::Kept => {
+                Driven::Halves(Box::new(connection.split()))
+            }
         };
         let direct = if let Path::Direct(at_least) = path { Some(at_least) } else { None };
-        Tape { driven, direct, events: Vec::new(), error: None, sent: Vec::new() }
+        let keeps = path == Path::Kept;
+        Tape { driven, direct, keeps, events: Vec::new(), error: None, sent: Vec::new() }
     }
 
     fn arrive(&mut self, mut input: &[u8]) {
         loop {
             self.read_direct(&mut input);
+            self.keep(&mut input);
             let result = match &mut self.driven {
                 Driven::Whole(connection) => connection.receive(&mut input),
                 Driven::Halves(halves) => halves.0.receive(&mut input),
@@ -113,6 +121,20 @@ impl Tape {
             *input = &input[here..];
             let result = halves.0.commit();
             self.note(result);
+        }
+    }
+
+    fn keep(&mut self, input: &mut &[u8]) {
+        let (true, Driven::Halves(halves)) = (self.keeps, &mut self.driven) else { return };
+        // What has been worked off before it is still there.
+        let mut octets = [b"before", *input].concat();
+        let start = octets.len() - input.len();
+        match halves.0.receive_kept(&mut octets, start) {
+            Some(message) => {
+                *input = &[];
+                self.note(Ok(Some(Event::Message(message))));
+            }
+            None => assert_eq!(octets[start..], **input, "was changed and not taken"),
         }
     }
 

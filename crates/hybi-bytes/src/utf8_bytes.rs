@@ -3,7 +3,7 @@
 use crate::PayloadBuffer;
 use crate::mask::copy_and_look;
 use crate::utf8::{self, Utf8Error};
-use bytes::{Bytes, BytesMut};
+use bytes::{Buf, Bytes, BytesMut};
 use std::borrow::{Borrow, Cow};
 use std::cmp::Ordering;
 use std::convert::Infallible;
@@ -78,6 +78,27 @@ impl Utf8Bytes {
         let mut text = PayloadBuffer::text();
         text.push_masked(octets, key, 0)?;
         text.finish_text()
+    }
+
+    /// The text that `octets` end with, from `start` on, in the memory that they have.
+    ///
+    /// ```
+    /// let octets = b"\x81\x05Hello".to_vec(); // RFC 6455 §5.7
+    /// assert_eq!(hybi_bytes::Utf8Bytes::from_tail(octets, 2), Ok("Hello".into()));
+    /// ```
+    ///
+    /// # Errors
+    /// The octets, if they are not valid UTF-8 from `start` on.
+    ///
+    /// # Panics
+    /// If `start` is out of bounds.
+    pub fn from_tail(octets: Vec<u8>, start: usize) -> Result<Self, Vec<u8>> {
+        if utf8::validate(&octets[start..]).is_err() {
+            return Err(octets);
+        }
+        let mut text = Bytes::from(octets);
+        text.advance(start);
+        Ok(Utf8Bytes(text))
     }
 
     /// The text.

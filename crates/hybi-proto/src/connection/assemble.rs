@@ -13,7 +13,7 @@ use crate::header::{FrameHeader, MaskingKey};
 use crate::limits::{Limits, Used};
 use crate::message::Message;
 use crate::opcode::Opcode;
-use bytes::{BufMut, Bytes};
+use bytes::{Buf, BufMut, Bytes};
 use hybi_bytes::{PayloadBuffer, Utf8Bytes, Utf8Error};
 
 /// The first allocation for a message that does not arrive at once; doubled as octets come.
@@ -271,6 +271,35 @@ pub(super) fn whole(piece: Piece<'_>, text: bool) -> Result<Message, Error> {
             Utf8Bytes::copy_from_slice(piece.octets).map(Message::Text).map_err(invalid_utf8)
         }
         (None, false) => Ok(Message::Binary(Bytes::copy_from_slice(piece.octets))),
+    }
+}
+
+/// The message whose payload is what `octets` end with, from `start` on; takes nothing if it is not
+/// the text that it should be.
+pub(super) fn keep(
+    octets: &mut Vec<u8>,
+    start: usize,
+    key: Option<MaskingKey>,
+    text: bool,
+) -> Option<Message> {
+    let unmask = |octets: &mut [u8]| {
+        if let Some(key) = key {
+            hybi_bytes::mask(octets, key, 0);
+        }
+    };
+    unmask(&mut octets[start..]);
+    if !text {
+        let mut payload = Bytes::from(std::mem::take(octets));
+        payload.advance(start);
+        return Some(Message::Binary(payload));
+    }
+    match Utf8Bytes::from_tail(std::mem::take(octets), start) {
+        Ok(text) => Some(Message::Text(text)),
+        Err(refused) => {
+            *octets = refused;
+            unmask(&mut octets[start..]);
+            None
+        }
     }
 }
 

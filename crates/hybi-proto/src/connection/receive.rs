@@ -3,7 +3,7 @@
 //! Which frame is allowed when is said in [`FrameRules`]; messages are put together in `assemble`. A receiver takes every octet it is given, so that nobody has to keep a partial
 //! header for it, and it never answers: that is the sender's part.
 
-use super::assemble::{Assembler, whole};
+use super::assemble::{Assembler, keep, whole};
 use super::event::Event;
 use crate::close::CloseFrame;
 use crate::error::Error;
@@ -139,6 +139,26 @@ impl Receiver {
         let message = whole(piece, frame.text).ok()?;
         *input = frame.rest;
         Some(message)
+    }
+
+    /// As [`receive_whole`](Self::receive_whole), for a message that is all there is of `octets` from
+    /// `start` on: it takes their memory over instead of copying them.
+    #[inline(never)]
+    pub fn receive_kept(&mut self, octets: &mut Vec<u8>, start: usize) -> Option<Message> {
+        if !matches!(self.state, State::Header { len: 0, .. }) || self.assembler.in_progress() {
+            return None;
+        }
+        let input = octets.get(start..)?;
+        let (header, header_len) = FrameHeader::decode(input).ok()??;
+        let len = input.len() - header_len;
+        if !HeaderStart(input[0], input[1]).is_whole_message()
+            || header.mask.is_some() != (self.rules.role == Role::Server)
+            || header.payload_len != len as u64
+            || len > self.assembler.max_message_size()
+        {
+            return None;
+        }
+        keep(octets, start + header_len, header.mask, header.opcode == Opcode::Text)
     }
 
     #[inline(never)]

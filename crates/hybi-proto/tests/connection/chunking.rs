@@ -5,8 +5,14 @@ use hybi_proto::{Limits, Options, Role};
 use proptest::prelude::*;
 use testkit::{Frame, KEY, LengthForm, Path, Transcript, frame};
 
-const PATHS: [Path; 5] =
-    [Path::Whole, Path::Split, Path::Direct(1), Path::Direct(100), Path::Direct(20_000)];
+const PATHS: [Path; 6] = [
+    Path::Whole,
+    Path::Split,
+    Path::Direct(1),
+    Path::Direct(100),
+    Path::Direct(20_000),
+    Path::Kept,
+];
 
 fn opcode() -> impl Strategy<Value = u8> {
     prop_oneof![6 => Just(0u8), 6 => Just(1), 6 => Just(2), 3 => Just(9), 3 => Just(10), 1 => Just(8), 1 => 0..16u8]
@@ -119,6 +125,24 @@ proptest! {
     }
 
     #[test]
+    fn frames_that_come_one_by_one_give_the_same(
+        role in role(), options in options(), frames in prop::collection::vec(any_frame(), 0..12),
+    ) {
+        let octets: Vec<u8> = frames.iter().flat_map(Frame::octets).collect();
+        let chunks: Vec<usize> = frames.iter().map(|frame| frame.octets().len()).collect();
+        assert_same(role, &options, &octets, &chunks);
+    }
+
+    #[test]
+    fn messages_that_come_one_by_one_give_the_same(
+        role in role(), key: [u8; 4], frames in sensible(),
+    ) {
+        let lengths = |frame: &Frame| wire(role, vec![frame.clone()], key).len();
+        let chunks: Vec<usize> = frames.iter().map(lengths).collect();
+        assert_same(role, &Options::new(), &wire(role, frames, key), &chunks);
+    }
+
+    #[test]
     fn any_chunking_of_messages_gives_the_same(
         role in role(), options in options(), chunks in chunks(), key: [u8; 4],
         frames in sensible(), wrong in prop::option::of((any::<prop::sample::Index>(), any::<u8>())),
@@ -152,6 +176,17 @@ proptest! {
             // Each final data frame ends a message, each control frame is an event.
             let expected = ends.iter().filter(|frame| frame.fin).count();
             prop_assert_eq!(transcript.events.len(), expected);
+        }
+    }
+}
+
+#[test]
+fn a_message_as_large_as_the_limit_and_one_octet_more_give_the_same() {
+    let options = Options::new().limits(Limits::new().max_message_size(200));
+    for role in [Role::Server, Role::Client] {
+        for len in [200, 201] {
+            let octets = wire(role, vec![Frame::binary(vec![7; len])], KEY);
+            assert_same(role, &options, &octets, &[]);
         }
     }
 }

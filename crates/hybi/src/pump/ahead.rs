@@ -12,7 +12,6 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
-use tokio::io::{AsyncRead, ReadBuf};
 use tokio::time::{Instant, Sleep};
 
 /// Events that are read ahead of the handler.
@@ -164,20 +163,21 @@ impl Shared {
         let reader = lock(&self.send).reader.clone();
         let waker = reader.as_ref().or(waker).unwrap_or(Waker::noop());
         let mut chunk = Chunk::take();
-        let mut buf = ReadBuf::new(chunk.free());
         let mut io = lock(&self.io);
-        let read = Pin::new(&mut *io).poll_read(&mut Context::from_waker(waker), &mut buf);
-        let octets = buf.filled().len();
+        let read = chunk.poll_read(&mut io, &mut Context::from_waker(waker));
         let direct = io.is_direct();
         drop(io);
         if !direct {
             // Reading may have had to write and taken the write readiness for itself.
             lock(&self.send).wake_drain();
         }
-        chunk.fill(octets);
+        let octets = match read {
+            Poll::Ready(Ok(octets)) => octets,
+            _ => 0,
+        };
         if let Some(meter) = self.meter() {
             meter.counts().read_octets(octets);
         }
-        (matches!(read, Poll::Ready(Ok(()))) && octets > 0).then_some(chunk)
+        (octets > 0).then_some(chunk)
     }
 }

@@ -308,9 +308,35 @@ pub(crate) async fn drop_input(transport: &mut Transport) {
 #[cfg(all(test, not(hybi_loom)))]
 mod tests {
     use super::*;
+    use std::future::poll_fn;
+    use tokio::io::AsyncWriteExt;
 
     #[test]
     fn a_connection_is_one_small_allocation() {
         assert!(size_of::<Shared>() <= 360, "{}", size_of::<Shared>());
+    }
+
+    #[tokio::test]
+    async fn a_message_that_nearly_fills_the_chunk_keeps_it() {
+        for options in [Options::new(), Options::new().ping_interval(Duration::from_secs(30))] {
+            let options = Arc::new(options);
+            let (mut peer, io) = tokio::io::duplex(128 * 1024);
+            let connection = Connection::client(|| [0; 4], &Default::default(), &options);
+            let transport = Transport::new(io);
+            let shared = Shared::new(connection, transport, options, None, &[], None);
+            for (header, len) in [
+                (&[0x82, 126, 0xea, 0x60][..], 60_000),
+                (&[0x82, 127, 0, 0, 0, 0, 0, 1, 0, 0][..], 65_536),
+            ] {
+                let chunk = Chunk::take();
+                let address = chunk.filled().as_ptr();
+                drop(chunk);
+                peer.write_all(header).await.unwrap();
+                peer.write_all(&vec![7; len]).await.unwrap();
+                let message = poll_fn(|cx| shared.poll_message(cx)).await.unwrap().unwrap();
+                assert!(message.as_bytes() == vec![7; len]);
+                assert_eq!(message.as_bytes().as_ptr(), address.wrapping_add(header.len()));
+            }
+        }
     }
 }

@@ -11,10 +11,10 @@ use crate::transport::Transport;
 use hybi_proto::{ErrorCode, Event, Message};
 use std::future::Future;
 use std::io;
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
-use tokio::io::{AsyncRead, AsyncReadExt, ReadBuf};
+use tokio::io::AsyncReadExt;
 use tokio::time::Instant;
 
 /// Reads into the message itself, past the read buffer, from so many missing octets on.
@@ -25,6 +25,9 @@ impl Receive {
     /// other tasks run.
     #[inline]
     pub(super) fn work_off(&mut self) -> Result<Option<Event>, hybi_proto::Error> {
+        if let Some(message) = self.message_in_its_chunk() {
+            return Ok(Some(Event::Message(message)));
+        }
         let Some(chunk) = &mut self.chunk else { return self.receiver.receive_slice(&mut &[][..]) };
         let mut input = chunk.filled();
         let result = self.receiver.receive_slice(&mut input);
@@ -39,13 +42,28 @@ impl Receive {
     /// it: what [`poll_event`](Shared::poll_event) would give, without its detours.
     #[inline]
     fn message_at_hand(&mut self) -> Option<Message> {
-        let (Some(chunk), None) = (&mut self.chunk, &self.heartbeat) else { return None };
+        if self.heartbeat.is_some() {
+            return None;
+        }
+        if let Some(message) = self.message_in_its_chunk() {
+            return Some(message);
+        }
+        let chunk = self.chunk.as_mut()?;
         let mut input = chunk.filled();
         let message = self.receiver.receive_whole(&mut input)?;
         match input.len() {
             0 => self.chunk = None,
             left => chunk.keep_last(left),
         }
+        Some(message)
+    }
+
+    /// The message that nearly fills the chunk, in which it stays.
+    #[inline]
+    fn message_in_its_chunk(&mut self) -> Option<Message> {
+        let (octets, start) = self.chunk.as_mut()?.nearly_whole()?;
+        let message = self.receiver.receive_kept(octets, start)?;
+        self.chunk = None;
         Some(message)
     }
 
@@ -269,15 +287,12 @@ impl Shared {
             Some(mut spare) => pin!(io.read_buf(&mut spare)).poll(cx),
             None => {
                 let mut chunk = Chunk::take();
-                let mut buf = ReadBuf::new(chunk.free());
-                let read = Pin::new(&mut *io).poll_read(cx, &mut buf);
-                let octets = buf.filled().len();
-                if octets > 0 {
-                    receive.drained = buf.remaining() > 0;
-                    chunk.fill(octets);
+                let read = chunk.poll_read(&mut io, cx);
+                if let Poll::Ready(Ok(1..)) = read {
+                    receive.drained = !chunk.is_full();
                     receive.chunk = Some(chunk);
                 }
-                read.map_ok(|()| octets)
+                read
             }
         };
         let direct = io.is_direct();

@@ -25,7 +25,7 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Poll, ready};
 use std::time::Duration;
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 
 type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 type Authorize = dyn for<'a> Fn(&'a Request) -> Boxed<'a, Result<(), Refusal>> + Send + Sync;
@@ -495,9 +495,8 @@ async fn read_head(
 ) -> Result<Result<Option<Box<Head>>, Refusal>, Error> {
     poll_fn(|cx| {
         let mut chunk = Chunk::take();
-        let mut buf = ReadBuf::new(chunk.free());
-        ready!(Pin::new(&mut *transport).poll_read(cx, &mut buf)).map_err(read_failed)?;
-        let mut input = buf.filled();
+        ready!(chunk.poll_read(transport, cx)).map_err(read_failed)?;
+        let mut input = chunk.filled();
         if input.is_empty() {
             return Poll::Ready(Err(handshake.receive_eof().into()));
         }
