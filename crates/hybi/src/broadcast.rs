@@ -9,11 +9,12 @@ use crate::error::Error;
 use crate::pump::{Shared, TrySendError};
 use crate::slab::{Key, Slab};
 use crate::split::Writer;
+use crate::sync::{Mutex, lock};
 use hybi_proto::{CloseCode, CloseFrame, PreparedMessage, Utf8Bytes};
 use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::num::NonZeroUsize;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 /// What a [`Group`] does with a member for which more waits than
 /// [`max_buffered`](crate::Options::max_buffered) (default 1 MiB): its peer does not read, or not as
@@ -92,10 +93,6 @@ struct Backlog {
     messages: VecDeque<PreparedMessage>,
     /// Nobody works it off any more.
     done: bool,
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Group {

@@ -4,10 +4,11 @@
 //! counting does not make threads wait for each other, and without a [`Stats`] nothing is counted.
 
 use crate::slab::{Key, Slab};
+use crate::sync::{Mutex, MutexGuard, lock};
 use hybi_proto::ErrorCode;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// What a server, several, or clients have done, in numbers; to be read at any time, from anywhere.
@@ -166,7 +167,7 @@ impl Stats {
     }
 
     fn book(&self) -> MutexGuard<'_, Book> {
-        self.ledger.book.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.ledger.book)
     }
 
     pub(crate) fn refused(&self, status: u16) {

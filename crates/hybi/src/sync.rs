@@ -1,4 +1,4 @@
-//! The lock of a connection, and the tasks that it starts by itself.
+//! The lock of a connection and of what many share, and the tasks that a connection starts by itself.
 //!
 //! Built with `--cfg hybi_loom`, both are those of loom, so that the write turn (`pump::turn`) is
 //! run through every order of its steps: `cargo xtask loom`.
@@ -10,7 +10,7 @@ pub(crate) use loom::sync::{Mutex, MutexGuard};
 #[cfg(not(hybi_loom))]
 pub(crate) use parking_lot::{Mutex, MutexGuard};
 
-/// A panic while a lock was held leaves the connection as it was: every step under a lock is whole.
+/// A panic while a lock was held leaves what it guards as it was: every step under a lock is whole.
 #[cfg(not(hybi_loom))]
 #[inline(always)]
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

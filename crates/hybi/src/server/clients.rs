@@ -8,10 +8,11 @@ use crate::pump::{Shared, TrySendError};
 use crate::random;
 use crate::slab::{Key, Slab};
 use crate::split::Writer;
+use crate::sync::{Mutex, MutexGuard, lock};
 use crate::trace;
 use hybi_proto::{CloseFrame, PreparedMessage};
 use std::future::{Future, poll_fn};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::task::{Poll, Waker};
 use std::time::Duration;
 use tokio::task::AbortHandle;
@@ -69,7 +70,7 @@ impl Clients {
     }
 
     fn lock(&self) -> MutexGuard<'_, Registry> {
-        self.registry.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.registry)
     }
 
     /// How many connections there are, those that are closing included.

@@ -3,10 +3,11 @@
 //! Nearly every handshake is over long before: a timer of its own would only be entered and
 //! cancelled, and entering one while no other runs wakes the runtime's driver by a system call.
 
+use crate::sync::{Mutex, MutexGuard, lock};
 use std::collections::BTreeMap;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::task::{Poll, Waker};
 use std::time::Duration;
 use tokio::time::Instant;
@@ -28,7 +29,7 @@ struct Waiting {
 
 impl Deadlines {
     fn lock(&self) -> MutexGuard<'_, Waiting> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.waiting)
     }
 
     /// Runs `open` for at most `timeout`, the same for all; `None` if it takes longer.

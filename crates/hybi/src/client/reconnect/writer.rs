@@ -3,10 +3,11 @@
 use super::policy::{ConnectionState, Unsent};
 use crate::error::Error;
 use crate::split::Writer;
+use crate::sync::{Mutex, MutexGuard, lock};
 use crate::websocket::WebSocket;
 use hybi_proto::{ErrorCode, ErrorDetail, Message};
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use tokio::sync::watch;
 
 /// What the writers share with the reader.
@@ -54,7 +55,7 @@ impl Shared {
     }
 
     fn kept(&self) -> MutexGuard<'_, Kept> {
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.kept)
     }
 
     /// Treats a message for which there is no connection, or only one that has `failed`; `None` if
