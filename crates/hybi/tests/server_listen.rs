@@ -1,7 +1,7 @@
 //! Where a server listens: addresses, Unix sockets, listeners made elsewhere, several threads.
 
 use hybi::server::{Listen, Shutdown};
-use hybi::{Error, Server, WebSocket};
+use hybi::{Error, ErrorCode, Server, WebSocket};
 use std::collections::HashSet;
 use std::io::Write;
 use std::time::{Duration, Instant};
@@ -99,6 +99,22 @@ async fn a_client_that_says_nothing_is_accepted_late_and_then_has_its_timeout() 
     let mut silent = TcpStream::connect(address).await.unwrap();
     assert_eq!(silent.read(&mut [0]).await.unwrap(), 0);
     assert!(connected.elapsed() > Duration::from_millis(500), "{:?}", connected.elapsed());
+}
+
+#[tokio::test]
+async fn a_client_that_goes_without_a_word_is_reported_and_holds_nobody_up() {
+    let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
+    let server = Server::bind("127.0.0.1:0").await.unwrap().handshake_timeout(LONG);
+    let server = server.on_error(move |error, peer| {
+        let _ = tell.send((error.code(), peer));
+    });
+    let address = server.local_addr().unwrap();
+    tokio::spawn(server.serve(echo));
+    let gone = TcpStream::connect(address).await.unwrap();
+    let peer = gone.local_addr().unwrap();
+    drop(gone);
+    assert_eq!(told.recv().await.unwrap(), (Some(ErrorCode::InvalidHandshake), Some(peer)));
+    expect_echo(&mut hybi::connect(&format!("ws://{address}")).await.unwrap()).await;
 }
 
 #[cfg(unix)]
