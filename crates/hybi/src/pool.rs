@@ -6,9 +6,9 @@
 use crate::transport::Transport;
 use std::cell::RefCell;
 use std::io;
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::task::{Context, Poll, ready};
-use tokio::io::{AsyncRead, AsyncReadExt, ReadBuf};
+use tokio::io::{AsyncRead, ReadBuf};
 
 /// What one read can bring: a message of 64 KiB with its header, which would otherwise take a system
 /// call more for its last octets.
@@ -65,7 +65,12 @@ impl Chunk {
     ) -> Poll<io::Result<usize>> {
         let read = if io.is_direct() {
             self.octets.clear();
-            ready!(pin!(io.read_buf(&mut self.octets)).poll(cx))?
+            loop {
+                match io.try_read(&mut self.octets) {
+                    Poll::Ready(read) => break read?,
+                    Poll::Pending => ready!(io.poll_read_ready(cx))?,
+                }
+            }
         } else {
             // Any other stream may want its room initialised: once, and not for each read.
             self.octets.resize(CHUNK, 0);
@@ -77,22 +82,23 @@ impl Chunk {
         Poll::Ready(Ok(read))
     }
 
-    /// True if the chunk has been filled to its end: there may be more to be read at once.
-    pub(crate) fn is_full(&self) -> bool {
-        self.end as usize == CHUNK
-    }
-
     /// Only the last `left` octets have not been worked off.
     #[inline]
     pub(crate) fn keep_last(&mut self, left: usize) {
         self.start = self.end - left as u32;
     }
 
+    /// True if what has not been worked off is worth the memory of the chunk.
+    #[inline]
+    pub(crate) fn is_nearly_whole(&self) -> bool {
+        (self.end - self.start) as usize >= KEEP_FROM
+    }
+
     /// The memory and the place in it where the octets not yet worked off begin, which end it; `None`
     /// if they are too few to be worth it.
     #[inline]
     pub(crate) fn nearly_whole(&mut self) -> Option<(&mut Vec<u8>, usize)> {
-        if self.filled().len() < KEEP_FROM {
+        if !self.is_nearly_whole() {
             return None;
         }
         self.octets.truncate(self.end as usize);
@@ -160,7 +166,7 @@ mod tests {
         let octets = vec![7; 64 * 1024 + 14]; // RFC 6455 §5.2: a header is at most 14
         assert!(chunk_of(&octets).await.filled() == octets);
         let chunk = chunk_of(&vec![7; 2 * CHUNK]).await;
-        assert!(chunk.is_full() && chunk.filled().len() == CHUNK);
+        assert_eq!(chunk.filled().len(), CHUNK);
     }
 
     #[tokio::test]
@@ -171,13 +177,25 @@ mod tests {
         for len in [40, 3, 20] {
             let chunk = chunk_of(&vec![len; len.into()]).await;
             assert_eq!(chunk.filled(), vec![len; len.into()]);
-            assert!(!chunk.is_full());
             drop(chunk);
             peer.write_all(&vec![len + 1; len.into()]).await.unwrap();
             let mut chunk = Chunk::take();
             assert_eq!(read(&mut chunk, &mut direct).await, len.into());
             assert_eq!(chunk.filled(), vec![len + 1; len.into()]);
         }
+    }
+
+    #[test]
+    fn without_the_runtime_a_read_fails_at_once() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let (_peer, mut io) = runtime.block_on(async {
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let peer = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+            (peer, Transport::Tcp(listener.accept().await.unwrap().0))
+        });
+        drop(runtime);
+        let mut cx = Context::from_waker(std::task::Waker::noop());
+        assert!(matches!(Chunk::take().poll_read(&mut io, &mut cx), Poll::Ready(Err(_))));
     }
 
     #[tokio::test]

@@ -68,8 +68,8 @@ struct Receive {
     receiver: Receiver,
     /// Octets that have been read and not yet worked off.
     chunk: Option<Chunk>,
-    /// The last read did not fill its buffer: there is hardly more to be read at once.
-    drained: bool,
+    /// Something has been read since the transport was last found empty.
+    has_read: bool,
     /// Only if there are deadlines to be kept.
     heartbeat: Option<Box<Heartbeat>>,
     /// Nothing more will come: the end or an error has been told.
@@ -147,7 +147,7 @@ impl Shared {
             receive: Mutex::new(Receive {
                 receiver,
                 chunk: Chunk::from_octets(early),
-                drained: false,
+                has_read: false,
                 heartbeat,
                 ended: false,
                 linger: false,
@@ -337,6 +337,44 @@ mod tests {
                 assert!(message.as_bytes() == vec![7; len]);
                 assert_eq!(message.as_bytes().as_ptr(), address.wrapping_add(header.len()));
             }
+        }
+    }
+
+    fn server(io: Transport) -> Arc<Shared> {
+        let options = Arc::new(Options::new());
+        let connection = Connection::server(&Default::default(), &options);
+        Shared::new(connection, io, options, None, &[], None)
+    }
+
+    /// A masked message of so many octets, with the key 0.
+    fn message(len: u16) -> Vec<u8> {
+        let [a, b] = len.to_be_bytes();
+        [&[0x82, 0x80 | 126, a, b, 0, 0, 0, 0][..], &vec![7; len.into()]].concat()
+    }
+
+    #[cfg(unix)]
+    #[tokio::test]
+    async fn a_reader_that_always_finds_octets_lets_other_tasks_run() {
+        const MESSAGES: usize = 50;
+        let (mut peer, io) = tokio::net::UnixStream::pair().unwrap();
+        peer.write_all(&message(2000).repeat(MESSAGES)).await.unwrap(); // more than a chunk
+        let shared = server(Transport::new(io));
+        assert!(poll_fn(|cx| shared.poll_message(cx)).await.unwrap().is_some());
+        let mut received = 1;
+        poll_fn(|cx| {
+            while let std::task::Poll::Ready(budget) = tokio::task::coop::poll_proceed(cx) {
+                budget.made_progress();
+            }
+            while shared.poll_message(cx).is_ready() {
+                received += 1;
+            }
+            std::task::Poll::Ready(())
+        })
+        .await;
+        assert!((2..MESSAGES).contains(&received), "{received} without a budget");
+        while received < MESSAGES {
+            assert!(poll_fn(|cx| shared.poll_message(cx)).await.unwrap().is_some());
+            received += 1;
         }
     }
 }

@@ -8,6 +8,7 @@ use crate::error::Error;
 use crate::pool::{CHUNK, Chunk};
 use crate::sync::MutexGuard;
 use crate::transport::Transport;
+use hybi_proto::connection::Receiver;
 use hybi_proto::{ErrorCode, Event, Message};
 use std::future::Future;
 use std::io;
@@ -25,8 +26,10 @@ impl Receive {
     /// other tasks run.
     #[inline]
     pub(super) fn work_off(&mut self) -> Result<Option<Event>, hybi_proto::Error> {
-        if let Some(message) = self.message_in_its_chunk() {
-            return Ok(Some(Event::Message(message)));
+        if self.chunk.as_ref().is_some_and(Chunk::is_nearly_whole) {
+            if let Some(message) = self.message_in_its_chunk() {
+                return Ok(Some(Event::Message(message)));
+            }
         }
         let Some(chunk) = &mut self.chunk else { return self.receiver.receive_slice(&mut &[][..]) };
         let mut input = chunk.filled();
@@ -42,11 +45,11 @@ impl Receive {
     /// it: what [`poll_event`](Shared::poll_event) would give, without its detours.
     #[inline]
     fn message_at_hand(&mut self) -> Option<Message> {
-        if self.heartbeat.is_some() {
-            return None;
-        }
-        if let Some(message) = self.message_in_its_chunk() {
-            return Some(message);
+        let (Some(chunk), None) = (&self.chunk, &self.heartbeat) else { return None };
+        if chunk.is_nearly_whole() {
+            if let Some(message) = self.message_in_its_chunk() {
+                return Some(message);
+            }
         }
         let chunk = self.chunk.as_mut()?;
         let mut input = chunk.filled();
@@ -59,7 +62,7 @@ impl Receive {
     }
 
     /// The message that nearly fills the chunk, in which it stays.
-    #[inline]
+    #[inline(never)]
     fn message_in_its_chunk(&mut self) -> Option<Message> {
         let (octets, start) = self.chunk.as_mut()?.nearly_whole()?;
         let message = self.receiver.receive_kept(octets, start)?;
@@ -266,30 +269,47 @@ impl Shared {
             }
         };
         match read {
-            Ok(0) => Poll::Ready(self.receive_eof(receive)),
-            Ok(_) if receive.chunk.is_some() => Poll::Ready(None),
+            Ok(1..) if receive.chunk.is_some() => Poll::Ready(None),
+            read => Poll::Ready(self.read_without_chunk(receive, read)),
+        }
+    }
+
+    /// What comes of a read that brought no chunk.
+    #[inline(never)]
+    fn read_without_chunk(
+        self: &Arc<Self>,
+        receive: &mut Receive,
+        read: io::Result<usize>,
+    ) -> Option<Result<Event, Error>> {
+        match read {
+            Ok(0) => self.receive_eof(receive),
             Ok(_) => {
                 let result = receive.receiver.commit().transpose();
-                Poll::Ready(result.map(|result| self.settle(receive, result)))
+                result.map(|result| self.settle(receive, result))
             }
-            Err(error) => Poll::Ready(self.read_failed(receive, error)),
+            Err(error) => self.read_failed(receive, error),
         }
     }
 
     /// Reads once, into a chunk or into a large message.
     fn poll_read(&self, receive: &mut Receive, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         let mut io = lock(&self.io);
-        if std::mem::take(&mut receive.drained) {
-            // Found out without a buffer.
-            ready!(io.poll_read_ready(cx));
-        }
-        let read = match receive.receiver.spare(DIRECT_READ) {
-            Some(mut spare) => pin!(io.read_buf(&mut spare)).poll(cx),
+        let into_message = match receive.receiver.is_mid_message() {
+            true => poll_read_message(&mut receive.receiver, &mut io, cx),
+            false => None,
+        };
+        let read = match into_message {
+            Some(read) => read,
             None => {
+                if std::mem::take(&mut receive.has_read) {
+                    // Mostly there is no more: found out without a buffer. If there is, the task's
+                    // budget pays for it.
+                    ready!(io.poll_read_ready(cx))?;
+                }
                 let mut chunk = Chunk::take();
                 let read = chunk.poll_read(&mut io, cx);
                 if let Poll::Ready(Ok(1..)) = read {
-                    receive.drained = !chunk.is_full();
+                    receive.has_read = true;
                     receive.chunk = Some(chunk);
                 }
                 read
@@ -403,4 +423,15 @@ impl Shared {
             chunk.shrink();
         }
     }
+}
+
+/// Reads once into a large message; `None` if none is arriving.
+#[inline(never)]
+fn poll_read_message(
+    receiver: &mut Receiver,
+    io: &mut Transport,
+    cx: &mut Context<'_>,
+) -> Option<Poll<io::Result<usize>>> {
+    let mut spare = receiver.spare(DIRECT_READ)?;
+    Some(pin!(io.read_buf(&mut spare)).poll(cx))
 }

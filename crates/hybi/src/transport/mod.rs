@@ -10,7 +10,7 @@ use std::io::{self, IoSlice};
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::TcpStream;
 #[cfg(unix)]
 use tokio::net::UnixStream;
@@ -62,12 +62,37 @@ impl Transport {
 
     /// Ready when there is something to be read, the end or an error included, as far as that can be
     /// told without reading.
-    pub(crate) fn poll_read_ready(&self, cx: &mut Context<'_>) -> Poll<()> {
+    pub(crate) fn poll_read_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self {
-            Transport::Tcp(stream) => stream.poll_read_ready(cx).map(drop),
+            Transport::Tcp(stream) => stream.poll_read_ready(cx),
             #[cfg(unix)]
-            Transport::Unix(stream) => stream.poll_read_ready(cx).map(drop),
-            _ => Poll::Ready(()),
+            Transport::Unix(stream) => stream.poll_read_ready(cx),
+            _ => Poll::Ready(Ok(())),
+        }
+    }
+
+    /// Reads what is there now into the room of `octets`, without a task that waits for it, and without
+    /// its budget. Only a transport that [is direct](Self::is_direct) can do so.
+    #[inline]
+    pub(crate) fn try_read(&self, octets: &mut Vec<u8>) -> Poll<io::Result<usize>> {
+        let mut read = Err(io::ErrorKind::WouldBlock.into());
+        // That nothing is left is told to the outer call, which then forgets the readiness that it began
+        // with, and not one that has come since.
+        let _ = match self {
+            Transport::Tcp(stream) => stream.try_io(Interest::READABLE, || {
+                read = stream.try_read_buf(octets);
+                left(&read, octets)
+            }),
+            #[cfg(unix)]
+            Transport::Unix(stream) => stream.try_io(Interest::READABLE, || {
+                read = stream.try_read_buf(octets);
+                left(&read, octets)
+            }),
+            _ => return gone(),
+        };
+        match read {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Poll::Pending,
+            read => Poll::Ready(read),
         }
     }
 
@@ -133,6 +158,22 @@ macro_rules! each {
             Transport::Closed => $closed,
         }
     };
+}
+
+/// An error if nothing is left to be read, as far as that can be told: the reactor tells when more
+/// comes. Where it tells each time that there is something (level-triggered), only a read in vain
+/// makes it do so.
+#[inline]
+fn left(read: &io::Result<usize>, octets: &Vec<u8>) -> io::Result<()> {
+    let edge_triggered = cfg!(all(
+        any(target_os = "linux", target_os = "android", target_os = "macos"),
+        not(mio_unsupported_force_poll_poll)
+    ));
+    let nothing_left = match read {
+        Ok(read) => edge_triggered && *read > 0 && octets.len() < octets.capacity(),
+        Err(error) => error.kind() == io::ErrorKind::WouldBlock,
+    };
+    if nothing_left { Err(io::ErrorKind::WouldBlock.into()) } else { Ok(()) }
 }
 
 fn gone<T>() -> Poll<io::Result<T>> {
@@ -202,5 +243,69 @@ impl std::fmt::Debug for Transport {
             Transport::Other(_) => "Other",
             Transport::Closed => "Closed",
         })
+    }
+}
+
+#[cfg(all(test, not(hybi_loom)))]
+mod tests {
+    use super::*;
+    use std::future::poll_fn;
+    use std::task::Waker;
+    use tokio::io::AsyncWriteExt;
+    use tokio::net::TcpListener;
+
+    async fn pair() -> (TcpStream, Transport) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let peer = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        (peer, Transport::Tcp(listener.accept().await.unwrap().0))
+    }
+
+    async fn read(io: &Transport, capacity: usize) -> Vec<u8> {
+        let mut octets = Vec::with_capacity(capacity);
+        loop {
+            match io.try_read(&mut octets) {
+                Poll::Ready(read) => {
+                    assert_eq!(read.unwrap(), octets.len());
+                    return octets;
+                }
+                Poll::Pending => poll_fn(|cx| io.poll_read_ready(cx)).await.unwrap(),
+            }
+        }
+    }
+
+    fn is_ready(io: &Transport) -> bool {
+        io.poll_read_ready(&mut Context::from_waker(Waker::noop())).is_ready()
+    }
+
+    #[tokio::test]
+    async fn a_read_that_leaves_room_has_found_the_end_of_what_there_is() {
+        let (mut peer, io) = pair().await;
+        for octets in [&b"Hello"[..], b"again"] {
+            peer.write_all(octets).await.unwrap();
+            assert_eq!(read(&io, octets.len()).await, octets);
+            assert!(is_ready(&io), "there may be more");
+            assert!(io.try_read(&mut Vec::with_capacity(9)).is_pending());
+            assert!(!is_ready(&io));
+
+            peer.write_all(octets).await.unwrap();
+            assert_eq!(read(&io, octets.len() + 1).await, octets);
+            if cfg!(target_os = "linux") {
+                assert!(!is_ready(&io), "a read in vain would follow");
+            }
+        }
+        drop(peer);
+        for _ in 0..2 {
+            assert_eq!(read(&io, 9).await, b"", "the end stays");
+        }
+    }
+
+    #[test]
+    fn without_the_runtime_there_is_an_error_to_wait_for() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let (_peer, io) = runtime.block_on(pair());
+        drop(runtime);
+        assert!(io.try_read(&mut Vec::with_capacity(9)).is_pending());
+        let ready = io.poll_read_ready(&mut Context::from_waker(Waker::noop()));
+        assert!(matches!(ready, Poll::Ready(Err(_))));
     }
 }
