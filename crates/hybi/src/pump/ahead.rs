@@ -10,6 +10,7 @@ use hybi_proto::{CloseCode, CloseFrame, Event, Utf8Bytes};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 use tokio::time::{Instant, Sleep};
@@ -112,7 +113,7 @@ impl Shared {
     /// sends never gets to see that the peer answers its pings.
     ///
     /// With `waker` it is done as soon as octets come, and a pong measures the round trip.
-    fn look_ahead(self: &Arc<Self>, receive: &mut Receive, waker: Option<&Waker>) {
+    pub(super) fn look_ahead(self: &Arc<Self>, receive: &mut Receive, waker: Option<&Waker>) {
         while !receive.ended {
             let Some(heartbeat) = &mut receive.heartbeat else { return };
             if heartbeat.is_ahead() {
@@ -124,6 +125,7 @@ impl Shared {
                 let Some(chunk) = self.read_ahead(waker) else { return };
                 heartbeat.received();
                 receive.chunk = Some(chunk);
+                self.has_chunk.store(true, Relaxed);
             }
             if receive.receiver.is_in_pieces() {
                 // Pieces wait as octets: whoever asked for them may still want the message whole.

@@ -32,6 +32,7 @@ use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::task::{Context, Waker};
 use std::time::Duration;
 use tokio::io::AsyncReadExt;
@@ -49,6 +50,8 @@ pub(crate) struct Shared {
     receive: Mutex<Receive>,
     send: Mutex<Send>,
     io: Mutex<Transport>,
+    /// False if `receive` holds no chunk that could be given back; written under its lock.
+    has_chunk: AtomicBool,
     options: Arc<Options>,
     /// Only for a connection that has any of it.
     more: Option<Box<More>>,
@@ -164,6 +167,7 @@ impl Shared {
                 trouble: None,
             }),
             io: Mutex::new(transport),
+            has_chunk: AtomicBool::new(false),
             options,
             more,
         })
@@ -375,6 +379,30 @@ mod tests {
         while received < MESSAGES {
             assert!(poll_fn(|cx| shared.poll_message(cx)).await.unwrap().is_some());
             received += 1;
+        }
+    }
+
+    #[tokio::test]
+    async fn a_handler_that_waits_for_something_else_gives_the_chunk_back() {
+        for look_ahead in [false, true] {
+            let options = Arc::new(Options::new().ping_interval(Duration::from_secs(30)));
+            let connection = Connection::server(&Default::default(), &options);
+            let (mut peer, io) = tokio::io::duplex(1024);
+            peer.write_all(&message(200).repeat(3)).await.unwrap();
+            let shared = Shared::new(connection, Transport::new(io), options, None, &[], None);
+            if look_ahead {
+                shared.look_ahead(&mut lock(&shared.receive), None);
+            } else {
+                assert!(poll_fn(|cx| shared.poll_message(cx)).await.unwrap().is_some());
+            }
+            // The only one in the pool.
+            let other = Chunk::take();
+            let address = other.filled().as_ptr();
+            drop(other);
+            shared.rest();
+            assert_ne!(Chunk::take().filled().as_ptr(), address);
+            let left = lock(&shared.receive).chunk.take().unwrap();
+            assert_eq!(left.filled(), message(200).repeat(2));
         }
     }
 }

@@ -14,6 +14,7 @@ use std::future::Future;
 use std::io;
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use std::task::{Context, Poll, ready};
 use tokio::io::AsyncReadExt;
 use tokio::time::Instant;
@@ -258,6 +259,8 @@ impl Shared {
         receive: &mut Receive,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Event, Error>>> {
+        // Who has something to be worked off does not read.
+        self.has_chunk.store(false, Relaxed);
         let mut closing = false;
         let read = loop {
             match self.poll_read(receive, cx) {
@@ -311,6 +314,7 @@ impl Shared {
                 if let Poll::Ready(Ok(1..)) = read {
                     receive.has_read = true;
                     receive.chunk = Some(chunk);
+                    self.has_chunk.store(true, Relaxed);
                 }
                 read
             }
@@ -418,7 +422,15 @@ impl Shared {
     }
 
     /// Gives a read buffer that is nearly empty back, because the handler waits for something else.
+    #[inline]
     pub(crate) fn rest(&self) {
+        if self.has_chunk.load(Relaxed) {
+            self.shrink_chunk();
+        }
+    }
+
+    #[inline(never)]
+    fn shrink_chunk(&self) {
         if let Some(chunk) = &mut lock(&self.receive).chunk {
             chunk.shrink();
         }
