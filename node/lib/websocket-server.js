@@ -143,8 +143,9 @@ class WebSocketServer extends EventEmitter {
    */
   shouldHandle(request) {
     if (!this.options.path) return true;
-    const [path] = request.url.split('?', 1);
-    return path === this.options.path;
+    const { url } = request;
+    const query = url.indexOf('?');
+    return (query === -1 ? url : url.slice(0, query)) === this.options.path;
   }
 
   /**

@@ -147,7 +147,9 @@ behaviour('server: shouldHandle by subclass', async (t) => {
 behaviour('server: shouldHandle, called by hand', async (t) => {
   const wss = new t.impl.WebSocketServer({ noServer: true, path: '/foo' });
 
-  for (const url of ['/foo', '/foo?x', '/bar', '/foo/']) t.log(url, wss.shouldHandle({ url }));
+  for (const url of ['/foo', '/foo?x', '/bar', '/foo/', '/foo?', '/foo?x?y', '?/foo', '', ['/foo'], ['/foo', '?'], ['?']]) {
+    t.log(url, wss.shouldHandle({ url }));
+  }
   t.log(new t.impl.WebSocketServer({ noServer: true }).shouldHandle({ url: '/x' }));
 });
 
