@@ -76,6 +76,8 @@ enum Program {
     Npm { interpreter: &'static str, script: &'static str },
     /// As `Npm`, on the npm package of this project, which is built first.
     OurNpm { script: &'static str },
+    /// The same without its native half.
+    OurNpmInJavaScript { script: &'static str },
 }
 
 const fn rust(name: &'static str, package: &'static str, modes: &'static [Mode]) -> Server {
@@ -139,7 +141,7 @@ pub const SERVERS: &[Server] = &[
     },
     npm("ws", "node", "ws.mjs", &[Echo, Tls, Deflate, Broadcast, Node, NodeTls, NodeDeflate]),
     Server {
-        program: Program::OurNpm { script: "hybi-js.mjs" },
+        program: Program::OurNpmInJavaScript { script: "hybi-js.mjs" },
         ..npm("hybi (npm, JavaScript)", "node", "", &[NodeJs, NodeJsDeflate])
     },
     npm("ws (JavaScript)", "node", "ws-js.mjs", &[NodeJs, NodeJsDeflate]),
@@ -173,8 +175,8 @@ impl Server {
                 command.current_dir(root());
                 command
             }
-            Program::Npm { .. } | Program::OurNpm { .. } => {
-                if matches!(self.program, Program::OurNpm { .. }) {
+            Program::Npm { .. } | Program::OurNpm { .. } | Program::OurNpmInJavaScript { .. } => {
+                if !matches!(self.program, Program::Npm { .. }) {
                     build_our_package()?;
                 }
                 if root().join("npm/node_modules/.package-lock.json").exists() {
@@ -191,6 +193,30 @@ impl Server {
             return Err(format!("building {}: {status}", self.name).into());
         }
         Ok(())
+    }
+
+    /// Fails if what would be measured is something else than the name says: our npm package works without its native
+    /// half too.
+    ///
+    /// # Errors
+    /// There is no native half, or it cannot be loaded.
+    pub fn check(&self) -> Result<()> {
+        let Program::OurNpm { .. } = self.program else { return Ok(()) };
+        let status = Command::new("node")
+            .args([
+                "-e",
+                "process.exit(require('./lib/codec') === require('./lib/codec/native') ? 0 : 1)",
+            ])
+            .current_dir(root().join("../node"))
+            .status()?;
+        if status.success() {
+            return Ok(());
+        }
+        Err(format!(
+            "{}: its native half is missing, or not in use (`npm run build` in node/)",
+            self.name
+        )
+        .into())
     }
 
     /// Starts the server on a free port of 127.0.0.1, pinned to `core`, and waits until it accepts connections.
@@ -227,7 +253,7 @@ impl Server {
                 return Command::new(target_directory().join("release").join(binary));
             }
             Program::Npm { interpreter, script } => (interpreter, script),
-            Program::OurNpm { script } => ("node", script),
+            Program::OurNpm { script } | Program::OurNpmInJavaScript { script } => ("node", script),
         };
         let local = root().join("npm/node_modules/.bin").join(interpreter);
         let interpreter = if local.exists() { local } else { interpreter.into() };

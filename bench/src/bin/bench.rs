@@ -84,7 +84,7 @@ fn run() -> Result<()> {
         return document::write();
     }
     let options = parse(arguments, builds)?;
-    let servers = if options.build { build(&options)? } else { options.servers.clone() };
+    let servers = if options.build { build(&options)? } else { built(&options)? };
     let started = Instant::now();
     let most = options.cells.iter().map(|cell| cell.workload.connections()).max().unwrap_or(0);
     machine::raise_open_file_limit(most as u64 + 200)?;
@@ -182,13 +182,23 @@ fn build(options: &Options) -> Result<Vec<&'static Server>> {
             continue;
         }
         eprintln!("building {}", server.name);
-        match server.build() {
+        match server.build().and_then(|()| server.check()) {
             Ok(()) => built.push(server),
             Err(error) if options.servers_are_named => return Err(error),
             Err(error) => eprintln!("LEFT OUT: {error}"),
         }
     }
     Ok(built)
+}
+
+/// The chosen servers, which somebody has built before.
+fn built(options: &Options) -> Result<Vec<&'static Server>> {
+    for &server in &options.servers {
+        if options.cells.iter().any(|cell| needs(cell, server)) {
+            server.check()?;
+        }
+    }
+    Ok(options.servers.clone())
 }
 
 fn needs(cell: &Cell, server: &Server) -> bool {
