@@ -9,11 +9,21 @@
  * ```
  */
 
+const EventEmitter = require('events');
+
 const { EMPTY_BUFFER, kStatusCode, kWebSocket, NOOP } = require('./constants');
 const { OPEN, CLOSING, CLOSED } = require('./states');
 const Receiver = require('./receiver');
 const Sender = require('./sender');
 const { readShort } = require('./fast-path');
+
+const { call, toString } = Function.prototype;
+
+/** The method of Node as Node has made it; null if somebody has replaced it before us, as `domain` does. */
+const emit = /\bkErrorMonitor\b/.test(toString.call(EventEmitter.prototype.emit)) ? EventEmitter.prototype.emit : null;
+
+/** Where an emitter keeps whether it looks after promises that listeners return. */
+const kCapture = Object.getOwnPropertySymbols(new EventEmitter()).find(({ description }) => description === 'kCapture');
 
 /**
  * Takes a socket over whose handshake is done.
@@ -122,7 +132,14 @@ function receiverOnError(error) {
 }
 
 function receiverOnMessage(data, isBinary) {
-  this[kWebSocket].emit('message', data, isBinary);
+  const ws = this[kWebSocket];
+  // As `emit` does it, for the one listener there nearly always is.
+  const listener = ws._events.message;
+  if (typeof listener === 'function' && ws.emit === emit && ws[kCapture] === false) {
+    call.call(listener, ws, data, isBinary);
+  } else {
+    ws.emit('message', data, isBinary);
+  }
 }
 
 function receiverOnPing(data) {

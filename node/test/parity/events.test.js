@@ -1,5 +1,7 @@
 'use strict';
 
+const EventEmitter = require('node:events');
+
 const { behaviour, exchange } = require('./harness');
 const { closing, frame } = require('./peer');
 
@@ -80,6 +82,67 @@ behaviour('`this` in upgrade, open and error listeners is the WebSocket', async 
     });
   }
   await t.event(ws, 'close');
+});
+
+behaviour('several listeners, and such that go away, get messages as an emitter gives them', async (t) => {
+  const { ws, peer } = await t.pair();
+  const log = t.channel('peer');
+  const leaving = (data) => {
+    log('leaving', String(data));
+    peer.removeListener('message', leaving);
+    peer.on('message', (later) => log('later', String(later)));
+  };
+  peer.once('message', (data) => log('once', String(data)));
+  peer.on('message', leaving);
+  for (const text of ['a', 'b', 'c']) {
+    ws.send(text);
+    await t.event(peer, 'message');
+  }
+  peer.removeAllListeners('message');
+  peer.onmessage = ({ data }) => log('onmessage', data);
+  ws.send('d');
+  await t.event(peer, 'message');
+});
+
+behaviour('an `emit` of somebody else is called for messages', async (t) => {
+  const { ws, peer } = await t.pair();
+  const log = t.channel('peer');
+  let come;
+  peer.on('message', (data, isBinary) => {
+    log('listener', String(data), isBinary);
+    come();
+  });
+  const see = (where, emit) =>
+    function (...args) {
+      if (this === peer && args[0] === 'message') log(where, args.length);
+      return emit.apply(this, args);
+    };
+  const send = (text) => {
+    ws.send(text);
+    return new Promise((resolve) => (come = resolve));
+  };
+
+  await send('a');
+  const { emit } = EventEmitter.prototype;
+  EventEmitter.prototype.emit = see('prototype', emit);
+  await send('b');
+  EventEmitter.prototype.emit = emit;
+  await send('c');
+  peer.emit = see('own', peer.emit);
+  await send('d');
+});
+
+behaviour('a promise that a listener returns is looked after where that is asked for', async (t) => {
+  EventEmitter.captureRejections = true;
+  const { ws, peer } = await t.pair();
+  EventEmitter.captureRejections = false;
+  const failed = t.event(peer, 'error');
+
+  peer.on('message', async () => {
+    throw new Error('of the listener');
+  });
+  ws.send('x');
+  t.log(await failed);
 });
 
 exchange('a text message is given as a Buffer, not binary', async (t) => {
