@@ -2,6 +2,9 @@
 
 // Octets in the forms that callers have and want.
 
+// The global of this name is looked up with a getter.
+const { Buffer } = require('buffer');
+
 const { EMPTY_BUFFER } = require('./constants');
 
 /** The class behind `Buffer`: a view for less than half of what `buf.subarray()` costs. */

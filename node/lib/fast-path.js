@@ -27,6 +27,7 @@ const MEMORY = 128 * 1024;
 
 /** Where sockets are read into; in use for no longer than the call that tells of it. */
 let memory = null;
+let memoryBuffer = null;
 
 const kReader = Symbol('reader');
 
@@ -62,7 +63,10 @@ function readShort(socket, onData, target) {
   const handle = socket._handle;
   if (typeof handle.useUserBuffer !== 'function' || typeof handle.onread !== 'function' || handle[kReader]) return;
 
-  if (memory === null) memory = Buffer.allocUnsafeSlow(MEMORY);
+  if (memory === null) {
+    memory = Buffer.allocUnsafeSlow(MEMORY);
+    memoryBuffer = memory.buffer;
+  }
   handle[kReader] = { socket, onData, target, ordinary: handle.onread, read: handle.bytesRead, into: memory };
   handle.useUserBuffer(memory);
   handle.onread = onRead;
@@ -95,13 +99,14 @@ function onRead(arrayBuffer) {
     // A listener has thrown, and nothing can be returned; what it was given must not be read into again.
     if (next === null && into !== memory) this.useUserBuffer(memory);
   }
-  return next;
+  // The handle would look up the same memory again.
+  return next === into ? undefined : next;
 }
 
 function receive(target, octets, length) {
   batch.beginRead();
   try {
-    return target.receive(octets, length);
+    return target.receive(octets, length, octets === memory ? memoryBuffer : null);
   } finally {
     batch.endRead();
   }
@@ -146,6 +151,19 @@ function writableHandle(socket) {
  * @returns {number} how many octets it took: what is left has to be written to the socket
  */
 function writeShort(socket, handle, write, head, from, to, rest) {
+  const fd = descriptor(socket, handle, write);
+  if (fd < 0) return 0;
+  return rest === undefined ? codec.send(fd, head, from, to) : codec.send(fd, head, from, to, rest);
+}
+
+/** The same with an unmasked frame, of which the payload and the first octet are given. */
+function writeFrameShort(socket, handle, write, first, payload) {
+  const fd = descriptor(socket, handle, write);
+  return fd < 0 ? 0 : codec.sendFrame(fd, first, payload);
+}
+
+/** The descriptor of a socket, if nothing is before what is written to it; else -1. */
+function descriptor(socket, handle, write) {
   const state = socket._writableState;
   if (
     socket._handle !== handle ||
@@ -157,12 +175,10 @@ function writeShort(socket, handle, write, head, from, to, rest) {
     socket.write !== write ||
     socket.connecting
   ) {
-    return 0;
+    return -1;
   }
-  const { fd } = handle;
-  if (fd < 0) return 0;
   socket._unrefTimer();
-  return rest === undefined ? codec.send(fd, head, from, to) : codec.send(fd, head, from, to, rest);
+  return handle.fd;
 }
 
-module.exports = { readShort, writableHandle, writeShort };
+module.exports = { readShort, writableHandle, writeFrameShort, writeShort };

@@ -20,6 +20,11 @@ function headerLength(length, masked) {
   return (length < 126 ? 2 : length < 65536 ? 4 : 10) + (masked ? 4 : 0);
 }
 
+/** The first octet of a frame with these `options`: `opcode`, `fin`, `rsv1`. */
+function firstOctet(options) {
+  return options.opcode | (options.fin ? FIN : 0) | (options.rsv1 ? RSV1 : 0);
+}
+
 /**
  * Writes a header.
  *
@@ -31,7 +36,7 @@ function headerLength(length, masked) {
  * @returns {number} where the payload begins
  */
 function writeHeader(target, at, length, options, key) {
-  target[at] = options.opcode | (options.fin ? FIN : 0) | (options.rsv1 ? RSV1 : 0);
+  target[at] = firstOctet(options);
   const masked = key === null ? 0 : MASK;
 
   let end = at + 2;
@@ -57,4 +62,4 @@ function writeHeader(target, at, length, options, key) {
   return end + 4;
 }
 
-module.exports = { MAX_HEADER, headerLength, writeHeader };
+module.exports = { MAX_HEADER, firstOctet, headerLength, writeHeader };

@@ -7,7 +7,7 @@ const net = require('net');
 
 const batch = require('./batch');
 const { FastBuffer } = require('./buffers');
-const { writableHandle, writeShort } = require('./fast-path');
+const { writableHandle, writeFrameShort, writeShort } = require('./fast-path');
 
 /** Frames are written into memory that all outboxes share, taken in pieces of this size. */
 const ARENA = 32 * 1024;
@@ -145,7 +145,26 @@ class Outbox {
   }
 
   _writeShort(head, from, to, rest) {
-    const sent = writeShort(this._socket, this._handle, GUARDS.write, head, from, to, rest);
+    return this._count(writeShort(this._socket, this._handle, GUARDS.write, head, from, to, rest));
+  }
+
+  /**
+   * Writes an unmasked frame at once, if it is its turn.
+   *
+   * @param {number} first its first octet
+   * @param {Buffer} payload
+   * @returns {number} how many of its octets are written: what is left has to be written at once as well
+   */
+  writeFrame(first, payload) {
+    if (this._handle === null || this.length !== 0 || batch.isGathering()) return 0;
+    const tick = batch.currentTick();
+    if (this._tick === tick) return 0;
+    const sent = this._count(writeFrameShort(this._socket, this._handle, GUARDS.write, first, payload));
+    if (sent > 0) this._tick = tick;
+    return sent;
+  }
+
+  _count(sent) {
     if (this.sent === 0 && sent > 0) Object.defineProperty(this._socket, '_bytesDispatched', BYTES_DISPATCHED);
     this.sent += sent;
     return sent;

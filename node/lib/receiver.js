@@ -134,13 +134,36 @@ class Receiver extends Writable {
    *
    * @param {Buffer} memory
    * @param {number} length of the octets, from the beginning of the memory on
+   * @param {ArrayBuffer|null} [whole] what the memory is all of, if that is known
    * @returns {Buffer|null} where the octets that come next belong: if they are there when they are given
    *   to `receive`, and as this Buffer, they are not copied
    */
-  receive(memory, length) {
+  receive(memory, length, whole = null) {
     if (this[kWebSocket] !== undefined) this[kWebSocket]._heard = true;
-    this._decode(memory, 0, length, null);
+    const decoder = this._decoder;
+    if (whole === null || decoder.read === undefined || batch.isGathering()) {
+      this._decode(memory, 0, length, null);
+      return this._place;
+    }
+    const data = decoder.read(whole, length);
+    if (data !== null) this._emitOnly(data, decoder.isBinary);
+    else this._workOff(decoder.count, memory, length, null);
     return this._place;
+  }
+
+  /** Emits the message that was all there was in a chunk. */
+  _emitOnly(data, isBinary) {
+    let survived = false;
+    try {
+      this._emitMessage(isBinary ? this._binary(data) : data, isBinary);
+      survived = true;
+    } finally {
+      if (!survived) {
+        this._rest = { table: null, count: 0, chunk: EMPTY_BUFFER, to: 0, cb: null };
+        this._interrupt(null);
+        setImmediate(resume, this);
+      }
+    }
   }
 
   /** Goes on in the stream with what `receive` could not finish, so that what comes has to wait. */
@@ -159,14 +182,23 @@ class Receiver extends Writable {
     // If a listener of another receiver has written here, the records that it works off come back.
     const outer = batch.isGathering() ? records.slice() : null;
     try {
-      do {
-        const count = this._decoder.decode(chunk, from, to);
-        from = this._decoder.consumed;
+      this._workOff(this._decoder.decode(chunk, from, to), chunk, to, cb);
+    } finally {
+      if (outer !== null) records.set(outer);
+    }
+  }
+
+  /** Works off the records of a chunk, those that the table has no room for as well. */
+  _workOff(count, chunk, to, cb) {
+    try {
+      for (;;) {
+        const from = this._decoder.consumed;
         if (!this._deliver(records, count, chunk, to, cb)) return;
-      } while (from < to);
+        if (from >= to) break;
+        count = this._decoder.decode(chunk, from, to);
+      }
     } finally {
       this._block = this._blockOf = null;
-      if (outer !== null) records.set(outer);
     }
     if (cb !== null) cb();
   }

@@ -7,11 +7,13 @@ const {
   types: { isUint8Array }
 } = require('util');
 
+const { Buffer } = require('buffer');
+
 const batch = require('./batch');
 const { FastBuffer, toBuffer } = require('./buffers');
 const codec = require('./codec');
 const { EMPTY_BUFFER, kWebSocket, NOOP } = require('./constants');
-const { headerLength, writeHeader } = require('./frame');
+const { firstOctet, headerLength, writeHeader } = require('./frame');
 const { LARGEST, Outbox } = require('./outbox');
 const { extensionName } = require('./permessage-deflate');
 const { isBlob, isValidStatusCode } = require('./validation');
@@ -331,6 +333,15 @@ class Sender {
       return;
     }
 
+    if (!mask && cb === undefined && data !== null && typeof data !== 'string') {
+      const sent = outbox.writeFrame(firstOctet(frame), data);
+      if (sent === length) return;
+      if (sent > 0) {
+        outbox.writeThrough([Buffer.concat(Sender.frame(data, frame)).subarray(sent)]);
+        return;
+      }
+    }
+
     const memory = outbox.reserve(length);
     const payloadAt = outbox.at + length - byteLength;
     // First of all: a program's `generateMask` may do anything.
@@ -359,7 +370,7 @@ function measure(data, frame) {
     frame.byteLength = Buffer.byteLength(data);
     return data;
   }
-  if (isBlob(data)) {
+  if (!(data instanceof Buffer) && isBlob(data)) {
     frame.byteLength = data.size;
     frame.isBlob = true;
     return data;

@@ -15,6 +15,8 @@ pub(crate) struct Addon {
     pub(crate) compressors: Slab<Compressor>,
     pub(crate) decompressors: Slab<Inflater>,
     pub(crate) output: Output,
+    /// The frame that is being sent.
+    frame: Vec<u8>,
 }
 
 /// Sets the module up.
@@ -26,13 +28,16 @@ pub(crate) fn set_up(module: &mut Module) -> Result<(), Refused> {
         compressors: Slab::new(),
         decompressors: Slab::new(),
         output: Output::default(),
+        frame: Vec::new(),
     })?;
     module.text(c"version", env!("CARGO_PKG_VERSION"))?;
     module.function(&addon, NewDecoder)?;
     module.function(&addon, FreeDecoder)?;
     module.function(&addon, Decode)?;
+    module.function(&addon, Read)?;
     module.function(&addon, Mask)?;
     module.function(&addon, Send)?;
+    module.function(&addon, SendFrame)?;
     module.function(&addon, NewCompressor)?;
     module.function(&addon, FreeCompressor)?;
     module.function(&addon, Compress)?;
@@ -99,6 +104,28 @@ exports! {
         call.answer(count)
     };
 
+    /// number, chunk, end, target, offset in the target (both `ArrayBuffer`s) → as `decode`. If the
+    /// chunk is one whole message, and the target has room for it, the message is copied there:
+    /// then its length and kind, see `records::only`
+    Read c"read" = |call, addon| {
+        let decoder = addon.decoders.get(call.number(0)?)?;
+        let (end, offset) = (call.number(2)? as usize, call.number(4)? as usize);
+        let (chunk, target) = call.memories(1, 3)?;
+        let end = end.min(chunk.len());
+        let chunk = &mut chunk[..end];
+        let mut records = Records::new(addon.shared.words());
+        let consumed = decoder.decode(chunk, 0, &mut records);
+        if let Some((kind, payload)) = records.only_message(chunk) {
+            let len = payload.len();
+            if let Some(place) = target.get_mut(offset..).and_then(|room| room.get_mut(..len)) {
+                place.copy_from_slice(payload);
+                return call.answer(records::only(kind, len));
+            }
+        }
+        let count = records.end(consumed);
+        call.answer(count)
+    };
+
     /// source, target, offset in the target, length, key as a little-endian number
     Mask c"mask" = |call, _addon| {
         let (offset, len) = (call.length(2)?, call.length(3)?);
@@ -117,6 +144,23 @@ exports! {
         };
         let second = if call.passed(4) { call.octets_to_read(4)? } else { &[] };
         call.answer(socket::send(call.descriptor(0)?, first, second))
+    };
+
+    /// descriptor of a socket, first octet of a frame, payload → how many octets the kernel took of
+    /// the frame, unmasked, as `send` tells
+    SendFrame c"sendFrame" = |call, addon| {
+        let first = call.number(1)? as u8;
+        let payload = call.octets_to_read(2)?;
+        let (head, head_len) = match payload.len() {
+            len @ ..126 => ([first, len as u8, 0, 0], 2),
+            len => match u16::try_from(len).map(u16::to_be_bytes) {
+                Ok([high, low]) => ([first, 126, high, low], 4),
+                Err(_) => return Err(Refused(c"the payload is too long for this")),
+            },
+        };
+        addon.frame.clear();
+        hybi_bytes::append_framed(&mut addon.frame, head, head_len, payload);
+        call.answer(socket::send(call.descriptor(0)?, &addon.frame, &[]))
     };
 
     /// windowBits, noContextTakeover, level, memLevel → number

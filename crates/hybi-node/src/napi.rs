@@ -112,6 +112,47 @@ impl Call<'_> {
         Ok(unsafe { std::slice::from_raw_parts(octets, len) })
     }
 
+    /// Two arguments that are different `ArrayBuffer`s; for less than what a Buffer costs. One that
+    /// has been detached is empty.
+    ///
+    /// Nothing else of the call can be used while they are borrowed, as with `octets`.
+    #[inline]
+    pub(crate) fn memories(
+        &mut self,
+        first: usize,
+        second: usize,
+    ) -> Result<(&mut [u8], &mut [u8]), Refused> {
+        let (first, first_len) = self.memory(first)?;
+        let (second, second_len) = self.memory(second)?;
+        let distance = first.addr().abs_diff(second.addr());
+        let before = if first < second { first_len } else { second_len };
+        if distance < before {
+            return Err(Refused(c"two different ArrayBuffers were expected"));
+        }
+        let octets = |start: *mut u8, len| match len {
+            0 => &mut [][..],
+            // SAFETY: as in `octets`; and the one that begins first ends before the other begins.
+            _ => unsafe { std::slice::from_raw_parts_mut(start, len) },
+        };
+        Ok((octets(first, first_len), octets(second, second_len)))
+    }
+
+    #[inline]
+    fn memory(&self, argument: usize) -> Result<(*mut u8, usize), Refused> {
+        let (mut octets, mut len) = (null_mut(), 0);
+        // SAFETY: as in `number`.
+        let status = unsafe {
+            sys::napi_get_arraybuffer_info(
+                self.env,
+                self.arguments[argument],
+                &mut octets,
+                &mut len,
+            )
+        };
+        ok(status, c"an ArrayBuffer was expected")?;
+        Ok((octets.cast(), len))
+    }
+
     /// Whether so many arguments were passed that there is this one.
     #[inline]
     pub(crate) fn passed(&self, argument: usize) -> bool {

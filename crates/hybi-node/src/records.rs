@@ -27,8 +27,16 @@ pub(crate) const OF_TEXT: u32 = 0x20;
 pub(crate) const COMPRESSED: u32 = 0x40;
 pub(crate) const END_OF_FRAME: u32 = 0x80;
 pub(crate) const FIN: u32 = 0x100;
+/// How far the length is shifted in what is told of an only message, which is not empty.
+const ONLY: u32 = 10;
 /// The payload of a control frame is not in the chunk but in [`Records::side`].
 pub(crate) const IN_SIDE: u32 = 0x200;
+
+/// What is told of a message that no record is needed for: more than any number of records.
+#[inline]
+pub(crate) fn only(kind: u32, len: usize) -> u32 {
+    (len as u32) << ONLY | kind
+}
 
 /// The indices of `node/lib/errors.js`.
 pub(crate) mod fault {
@@ -99,6 +107,17 @@ impl<'a> Records<'a> {
             padded[..octets.len()].copy_from_slice(octets);
             *word = u32::from_ne_bytes(padded);
         }
+    }
+
+    /// The kind and payload of a message that is not empty, if there is one record, about it, and
+    /// the chunk has nothing behind it.
+    #[inline]
+    pub(crate) fn only_message<'chunk>(&self, chunk: &'chunk [u8]) -> Option<(u32, &'chunk [u8])> {
+        let [kind @ (TEXT | BINARY), offset, len, _] = *self.words.first_chunk::<WORDS>()? else {
+            return None;
+        };
+        let payload = chunk.get(offset as usize..)?;
+        (self.len == 1 && len > 0 && payload.len() == len as usize).then_some((kind, payload))
     }
 
     /// Notes where decoding stopped, and tells the number of records.

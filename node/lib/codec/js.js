@@ -14,6 +14,7 @@
 //   generateMask(target)   writes four octets from a CSPRNG
 //   send(fd, head, from, to, rest) → the number of octets of a range of `head`, and of `rest`, that
 //                          the kernel took of them at once, 0 for an error as well; or null
+//   sendFrame(fd, first, payload) → the same for an unmasked frame of at most 64 KiB, whose first octet is given; or null
 //   Deflate, Inflate       compression contexts, or null: node:zlib is used
 //
 // new Decoder({ isServer, rsv1Allowed, maxPayload, maxFragments, maxBufferedChunks, skipUTF8Validation })
@@ -26,6 +27,10 @@
 //   Reads `chunk` from octet `from` (0 for a new chunk) to before `end` (its length) and unmasks payloads IN PLACE: payload octets
 //   stay in the chunk, and nothing of them is kept. `decoder.consumed` is where decoding stopped:
 //   `end`, or less if the table became full: then call again with `from` = consumed.
+// decoder.read(memory, end) → a Buffer, or null     where there is native code; else undefined
+//   The same for a chunk at the beginning of an ArrayBuffer, where most chunks are one small whole message: then a
+//   copy of its payload, and `decoder.isBinary` tells its kind. If the chunk is anything else, there are `decoder.count`
+//   records of it as `decode` makes them.
 //   After an error or a Close frame everything is consumed and nothing is recorded any more.
 //
 // records (a Uint32Array that all decoders of a codec share; see records.js): valid until the next
@@ -455,5 +460,6 @@ module.exports = {
   mask,
   records,
   send: null,
+  sendFrame: null,
   unmask
 };

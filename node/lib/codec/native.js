@@ -5,11 +5,13 @@
 //
 // What is no faster in Rust is that of js.js: UTF-8 (Node has it in C++) and masking keys.
 
+const { markAsUntransferable } = require('worker_threads');
+
 const addon = require('../native');
 const { kStatusCode } = require('../constants');
 const { ERRORS, createError } = require('../errors');
 const js = require('./js');
-const { CAPACITY, WORDS } = require('./records');
+const { BINARY, CAPACITY, KIND, WORDS } = require('./records');
 
 // The words that Rust shares with us (crates/hybi-node/src/records.rs): the table, then where
 // decoding stopped, then a control payload that came in several chunks. They must never be
@@ -17,6 +19,17 @@ const { CAPACITY, WORDS } = require('./records');
 const CONSUMED = CAPACITY * WORDS;
 const SIDE_LENGTH = CONSUMED + 1;
 const SIDE = SIDE_LENGTH + 1;
+
+const FastBuffer = Buffer[Symbol.species];
+
+// What `read` tells is a number of records, or from here on the kind of a message, and its length in the upper bits.
+const LENGTH = 10;
+const ONLY = 1 << LENGTH;
+
+/** Small messages are copied into memory that they share, of the size of that of `Buffer.allocUnsafe`. */
+const SLAB = 8 * 1024;
+/** A read that is longer is no small message, with its header. */
+const MOST = SLAB / 2 + 8;
 
 /** Below this length a call into Rust costs more than a loop. */
 const MASK_NATIVE_FROM = 64;
@@ -28,6 +41,8 @@ const INVALID = -16;
 
 if (addon !== null) {
   const { shared } = addon;
+  let slab = null;
+  let top = SLAB;
   const sideOctets = Buffer.from(shared.buffer, SIDE * 4);
 
   // What Rust holds for an object is freed with it.
@@ -43,6 +58,8 @@ if (addon !== null) {
       this._number = -1;
       this.consumed = 0;
       this.side = null;
+      this.count = 0;
+      this.isBinary = false;
     }
 
     _begin() {
@@ -61,7 +78,32 @@ if (addon !== null) {
 
     decode(chunk, from = 0, end = chunk.length) {
       if (this._number < 0) this._begin();
-      const count = addon.decode(this._number, chunk, from, end);
+      return this._decoded(addon.decode(this._number, chunk, from, end));
+    }
+
+    read(memory, end) {
+      if (this._number < 0) this._begin();
+      // Most headers have eight octets. Where they have fewer, it may be too little room.
+      if (slab === null || (SLAB - top < end - 8 && end <= MOST)) {
+        slab = Buffer.allocUnsafeSlow(SLAB).buffer;
+        markAsUntransferable(slab);
+        top = 0;
+      }
+      const told = addon.read(this._number, memory, end, slab, top);
+      if (told < ONLY) {
+        // There was too little room, or somebody has taken the memory away (`ArrayBuffer.prototype.transfer`).
+        if (told === 1 && (SLAB - top < end || slab.byteLength === 0)) slab = null;
+        this.count = this._decoded(told);
+        return null;
+      }
+      const length = told >>> LENGTH;
+      const message = new FastBuffer(slab, top, length);
+      top += (length + 7) & ~7;
+      this.isBinary = (told & KIND) === BINARY;
+      return message;
+    }
+
+    _decoded(count) {
       this.consumed = shared[CONSUMED];
       if (shared[SIDE_LENGTH] !== 0) {
         // A copy: the next decoder writes to the same place.
@@ -174,6 +216,7 @@ if (addon !== null) {
     isValidUTF8: js.isValidUTF8,
     mask,
     send: addon.send,
+    sendFrame: addon.sendFrame,
     records: shared.subarray(0, CAPACITY * WORDS),
     take: addon.take,
     unmask

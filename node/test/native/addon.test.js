@@ -41,6 +41,12 @@ test('arguments of the wrong kind throw and do nothing else', { skip }, () => {
     () => addon.mask({}, Buffer.alloc(8), 0, 4, 0),
     () => addon.mask(Buffer.alloc(8), Buffer.alloc(8), 0, -1, 0),
     () => addon.take(Buffer.alloc(1), 2),
+    () => addon.read(),
+    () => addon.read(1e9, new ArrayBuffer(9), 9, new ArrayBuffer(9), 0),
+    () => addon.sendFrame(),
+    () => addon.sendFrame(-1, 0x82, Buffer.alloc(1)),
+    () => addon.sendFrame(1, 0x82, new ArrayBuffer(1)),
+    () => addon.sendFrame(1, 0x82, Buffer.alloc(65536)),
     () => addon.compress(0, null, true),
     () => addon.compressLater(addon.newCompressor(15, false, 6, 8), Buffer.alloc(1), true),
     () => addon.decompressLater(1e9, Buffer.alloc(1), true, 0, () => {})
@@ -49,6 +55,29 @@ test('arguments of the wrong kind throw and do nothing else', { skip }, () => {
   const decoder = new native.Decoder({ isServer: false, maxPayload: 0, maxFragments: 0, maxBufferedChunks: 0 });
   for (const chunk of [undefined, null, 'text', 1, {}]) assert.throws(() => decoder.decode(chunk), TypeError);
   assert.strictEqual(decoder.decode(Buffer.from([0x81, 0x00])), 1);
+});
+
+test('a message is read to where there is room for it, and nowhere else', { skip }, () => {
+  const number = addon.newDecoder(false, false, 0, 0, 0, true);
+  const chunk = () => Uint8Array.from([0x82, 3, 1, 2, 3, 0xff]).buffer;
+  const read = (end, target, offset) => addon.read(number, chunk(), end, target, offset);
+  const target = new ArrayBuffer(8);
+  const ONLY_3 = (3 << 10) | 2;
+  assert.strictEqual(read(5, target, 1), ONLY_3);
+  assert.strictEqual(read(5, target, 5), ONLY_3);
+  assert.deepStrictEqual([...new Uint8Array(target)], [0, 1, 2, 3, 0, 1, 2, 3]);
+  for (const offset of [6, 8, 9, 4e9]) assert.strictEqual(read(5, target, offset), 1);
+  assert.deepStrictEqual([...new Uint8Array(target)], [0, 1, 2, 3, 0, 1, 2, 3]);
+
+  const gone = new ArrayBuffer(8);
+  structuredClone(gone, { transfer: [gone] });
+  assert.strictEqual(read(5, gone, 0), 1);
+  for (const wrong of [undefined, {}, Buffer.alloc(8)]) assert.throws(() => read(5, wrong, 0), TypeError);
+  const same = chunk();
+  assert.throws(() => addon.read(number, same, 5, same, 0), TypeError);
+  // What lies beyond the end is not there: the whole of it would be two frames, the second of them wrong.
+  assert.strictEqual(read(6, target, 0), 1);
+  addon.freeDecoder(number);
 });
 
 test('masking is that of JavaScript for every length, offset and overlap', { skip }, () => {

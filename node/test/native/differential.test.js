@@ -9,7 +9,8 @@ const { test } = require('node:test');
 const assert = require('node:assert');
 const js = require('../../lib/codec/js');
 const native = require('../../lib/codec/native');
-const { CAPACITY, ERROR, FLAG_SIDE, KIND, WORDS } = require('../../lib/codec/records');
+const { BINARY, CAPACITY, ERROR, FLAG_SIDE, KIND, TEXT, WORDS } = require('../../lib/codec/records');
+const { frame } = require('../unit/support/frames');
 const { cut, payload, randomFrom, stream } = require('./support/streams');
 
 const skip = native === null && 'no native half';
@@ -28,19 +29,49 @@ function decodeAll(codec, options, chunks) {
     do {
       const count = decoder.decode(chunk, from);
       assert.ok(count <= CAPACITY);
-      for (let i = 0; i < count; i++) {
-        const [kind, offset, length, extra] = codec.records.subarray(i * WORDS, (i + 1) * WORDS);
-        const source = (kind & FLAG_SIDE) !== 0 ? decoder.side : chunk;
-        const isError = (kind & KIND) === ERROR;
-        const octets = isError ? length : source.subarray(offset, offset + length).toString('latin1');
-        all.push(`${kind} ${(kind & FLAG_SIDE) !== 0 ? '' : offset} ${extra} ${octets}`);
-      }
+      all.push(...told(codec, decoder, count, chunk));
       assert.ok(decoder.consumed > from || chunk.length === 0 || from === chunk.length);
       from = decoder.consumed;
       all.push(`consumed ${from}`);
     } while (from < chunk.length);
   }
   return all;
+}
+
+/** The same with `read`, which tells of some messages in another way. */
+function readAll(options, chunks) {
+  const decoder = new native.Decoder(options);
+  const all = [];
+  let messages = 0;
+  for (const chunk of chunks) {
+    const memory = Buffer.allocUnsafeSlow(chunk.length + 1);
+    chunk.copy(memory);
+    const data = decoder.read(memory.buffer, chunk.length);
+    if (data !== null) {
+      messages++;
+      all.push(`${decoder.isBinary ? BINARY : TEXT} ${chunk.length - data.length} 0 ${data.toString('latin1')}`);
+      all.push(`consumed ${chunk.length}`);
+      continue;
+    }
+    let { count } = decoder;
+    for (;;) {
+      all.push(...told(native, decoder, count, memory), `consumed ${decoder.consumed}`);
+      if (decoder.consumed === chunk.length) break;
+      count = decoder.decode(memory, decoder.consumed, chunk.length);
+    }
+  }
+  return { all, messages };
+}
+
+/** What is told by records. */
+function told(codec, decoder, count, chunk) {
+  return Array.from({ length: count }, (_, i) => {
+    const [kind, offset, length, extra] = codec.records.subarray(i * WORDS, (i + 1) * WORDS);
+    const source = (kind & FLAG_SIDE) !== 0 ? decoder.side : chunk;
+    const isError = (kind & KIND) === ERROR;
+    const octets = isError ? length : source.subarray(offset, offset + length).toString('latin1');
+    return `${kind} ${(kind & FLAG_SIDE) !== 0 ? '' : offset} ${extra} ${octets}`;
+  });
 }
 
 function optionsOf(random) {
@@ -52,6 +83,32 @@ function optionsOf(random) {
     maxBufferedChunks: random.pick(0, 0, 2, 10),
     skipUTF8Validation: random.chance(4)
   };
+}
+
+test('what is read is what is recorded', { skip }, () => {
+  let messages = 0;
+  for (let seed = 1; seed <= STREAMS; seed++) {
+    const random = randomFrom(seed);
+    const options = optionsOf(random);
+    // A frame a chunk, or cut anywhere.
+    const one = () => stream(random, options);
+    const chunks = random.chance(2) ? cut(random, one()) : frames(random, options);
+    const got = readAll(options, chunks);
+    assert.deepStrictEqual(got.all, decodeAll(native, options, chunks), `seed ${seed}`);
+    messages += got.messages;
+  }
+  assert.ok(messages > STREAMS, `${messages} messages`);
+});
+
+/** Messages of which each is a chunk, whole and valid or not. */
+function frames(random, { isServer }) {
+  return Array.from({ length: 20 }, () => {
+    const text = random.chance(2);
+    const data = text ? Buffer.from('é'.repeat(random.below(500))) : random.octets(random.below(random.pick(10, 300, 5000)));
+    if (data.length > 0 && random.chance(40)) data[random.below(data.length)] ^= 0x80;
+    const mask = isServer !== random.chance(60) ? [...random.octets(4)] : undefined;
+    return frame(text ? 1 : 2, data, { mask, fin: !random.chance(40) });
+  });
 }
 
 test('both codecs record the same of the same octets', { skip }, (t) => {

@@ -161,6 +161,45 @@ test('when a listener throws, what was read with it is kept, and what comes has 
   assert.strictEqual(receiver.canReceive(), true);
 });
 
+test('when a listener throws at the only message of a read, what comes has to wait', async () => {
+  const receiver = new Receiver({ isServer: true });
+  const all = [];
+  receiver.on('message', (data) => {
+    all.push(String(data));
+    if (all.length === 1) throw new Error('of the listener');
+  });
+  const memory = new Uint8Array(letter('a')).buffer;
+  assert.throws(() => receiver.receive(Buffer.from(memory), 7, memory), /of the listener/);
+  assert.strictEqual(receiver.canReceive(), false);
+  receiver.write(letter('b'));
+  assert.deepStrictEqual(all, ['a']);
+  await until(() => all.length === 2);
+  assert.deepStrictEqual(all, ['a', 'b']);
+  assert.strictEqual(receiver.canReceive(), true);
+});
+
+test('small messages that are kept hold on to little else, and no one can take it from the others', reads, async (t) => {
+  const { client, server } = await connect(t, await serve(t));
+  const kept = keep(server);
+  const sizes = Array.from({ length: 40 }, (_, i) => [1, 125, 126, 1000, 1024, 4000, 4095, 4096][i % 8]);
+  for (const [i, size] of sizes.entries()) {
+    client.send(Buffer.alloc(size, i));
+    await once(client, 'message');
+    const { buffer } = kept[i];
+    assert.ok(buffer.byteLength <= 8300, `${buffer.byteLength} for ${size}`);
+    if (size < 4096) {
+      try {
+        structuredClone(buffer, { transfer: [buffer] });
+      } catch (error) {
+        assert.strictEqual(error.name, 'DataCloneError');
+      }
+    }
+    // They belong to the listener.
+    kept[i].fill(i + 100);
+  }
+  kept.forEach((data, i) => assert.ok(data.equals(Buffer.alloc(sizes[i], i + 100)), `message ${i}`));
+});
+
 test('an error comes after the messages before it, and closes', async (t) => {
   const { socket, server, read } = await connectRaw(t, await serve(t));
   const log = [];
@@ -243,6 +282,30 @@ test('what the kernel does not take waits in the stream, in its order', writes, 
   });
   assert.strictEqual(received.subarray(at + 2).toString(), 'last');
   assert.strictEqual(server.bufferedAmount, 0);
+});
+
+test('what the kernel does not take of a frame comes behind it, before the next', writes, async (t) => {
+  const { server, read } = await connectRaw(t, await serve(t));
+  const { sendFrame } = codec;
+  t.after(() => (codec.sendFrame = sendFrame));
+  for (const size of [0, 1, 125, 126, 300, 16000]) {
+    const expected = [frame(2, Buffer.alloc(size, 1)), frame(1, 'next')];
+    for (const taken of [0, 1, 3, 4, 5, expected[0].length - 1, expected[0].length]) {
+      if (taken > expected[0].length) continue;
+      let calls = 0;
+      codec.sendFrame = (fd) => {
+        calls++;
+        return codec.send(fd, expected[0], 0, taken);
+      };
+      server.send(Buffer.alloc(size, 1));
+      codec.sendFrame = sendFrame;
+      server.send('next');
+      const all = Buffer.concat(expected);
+      assert.deepStrictEqual(await read(all.length), all, `${taken} of ${size}`);
+      assert.strictEqual(calls, 1);
+      assert.strictEqual(server.bufferedAmount, 0);
+    }
+  }
 });
 
 test('the first that is sent in a turn leaves at once, also when something was sent during a read before', writes, async (t) => {
