@@ -11,7 +11,7 @@ use std::collections::VecDeque;
 use std::io::IoSlice;
 
 /// Payloads from this size on are not copied but queued by reference (unmasked ones only), ...
-const SHARE_FROM: usize = 8 * 1024;
+pub(super) const SHARE_FROM: usize = 8 * 1024;
 
 /// ... unless they are not larger than this, nobody else holds them and little is queued
 /// ([`COPY_UNTIL`]): then a reference saves no memory, and a queue and a write in two pieces cost more than

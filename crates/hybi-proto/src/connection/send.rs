@@ -2,7 +2,7 @@
 
 use super::closing::Closing;
 use super::event::Event;
-use super::outbox::{Outbox, Outgoing};
+use super::outbox::{Outbox, Outgoing, SHARE_FROM};
 use super::prepared::PreparedMessage;
 use super::waiting::{Item, Waiting};
 use crate::close::{CloseCode, CloseFrame};
@@ -85,11 +85,38 @@ impl Sender {
     ///
     /// # Errors
     /// As [`send`](Self::send).
-    #[inline]
+    // Inlined, so that the message need not be moved: nearly all are short ones of a server.
+    #[inline(always)]
     pub fn send_with(&mut self, message: impl Into<Message>, compress: bool) -> Result<(), Error> {
+        let message = message.into();
+        if !self.copies(message.len()) {
+            return self.send_any(message, compress);
+        }
+        let opcode = if message.is_text() { Opcode::Text } else { Opcode::Binary };
+        let len = message.len() as u64;
+        self.messages = self.messages.wrapping_add(1);
+        let header = FrameHeader { fin: true, rsv1: false, opcode, mask: None, payload_len: len };
+        self.outbox.push(&header, message.as_bytes());
+        Ok(())
+    }
+
+    /// True if a message of `len` octets can be sent and needs nothing but a header and to be copied:
+    /// what [`send_any`](Self::send_any) does then is known.
+    #[inline]
+    fn copies(&self, len: usize) -> bool {
+        self.is_open()
+            && self.pieces.is_none()
+            && self.deflate.is_none()
+            && self.masking.is_none()
+            && len <= self.max_frame_size as usize
+            && len < SHARE_FROM
+    }
+
+    #[inline(never)]
+    fn send_any(&mut self, message: Message, compress: bool) -> Result<(), Error> {
         self.check_open()?;
         self.check_whole()?;
-        let (opcode, payload) = parts(message.into());
+        let (opcode, payload) = parts(message);
         self.messages = self.messages.wrapping_add(1);
         if let Some(deflate) = &mut self.deflate {
             let compress = compress && deflate.should_compress(payload.len());
@@ -560,4 +587,53 @@ fn parts(message: Message) -> (Opcode, Bytes) {
 
 fn saturating_u32(bytes: usize) -> u32 {
     u32::try_from(bytes).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::connection::{Connection, Options};
+    use crate::extension::{DeflateOptions, DeflateParams, Extensions};
+
+    /// A sender, and what it has come to.
+    fn sender(state: usize) -> Sender {
+        let none = Extensions::none();
+        let piece = Bytes::from_static(b"piece");
+        let mut server = Connection::server(&none, &Options::new()).split().1;
+        match state {
+            0 => {}
+            1 => server.send_piece(false, piece, false).unwrap(),
+            2 => server.close(None).unwrap(),
+            3 => return Connection::server(&none, &Options::new().max_frame_size(11)).split().1,
+            4 => return Connection::client(|| [1, 2, 3, 4], &none, &Options::new()).split().1,
+            _ => {
+                let options = Options::new().compression(DeflateOptions::new());
+                let deflate = Some(DeflateParams::default());
+                return Connection::server(&Extensions { deflate }, &options).split().1;
+            }
+        }
+        server
+    }
+
+    #[test]
+    fn a_message_that_is_copied_is_queued_as_any_other() {
+        for state in 0..6 {
+            for len in [0, 1, 11, 12, 125, 126, SHARE_FROM - 1, SHARE_FROM, 20_000] {
+                for message in [Message::from(vec![b'a'; len]), Message::text("a".repeat(len))] {
+                    let (mut quick, mut slow) = (sender(state), sender(state));
+                    for _ in 0..2 {
+                        let result = quick.send_with(message.clone(), true);
+                        assert_eq!(result.is_ok(), slow.send_any(message.clone(), true).is_ok());
+                        assert_eq!(quick.messages(), slow.messages());
+                        assert_eq!(quick.buffered(), slow.buffered());
+                    }
+                    let mut taken = [quick.take(), slow.take()].map(Option::unwrap_or_default);
+                    assert_eq!(taken[0].max_io_slices(), taken[1].max_io_slices());
+                    let octets =
+                        taken.each_mut().map(|taken| taken.copy_to_bytes(taken.remaining()));
+                    assert!(octets[0] == octets[1], "{len} octets in the state {state}");
+                }
+            }
+        }
+    }
 }
