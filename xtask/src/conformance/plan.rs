@@ -101,7 +101,7 @@ impl Plan {
             .iter()
             .map(|section| match section {
                 9 => 8,
-                12 | 13 => 25,
+                12 | 13 => 40,
                 _ => 1,
             })
             .sum();
