@@ -92,7 +92,7 @@ if (addon !== null) {
       const told = addon.read(this._number, memory, end, slab, top);
       if (told < ONLY) {
         // There was too little room, or somebody has taken the memory away (`ArrayBuffer.prototype.transfer`).
-        if (told === 1 && (SLAB - top < end || slab.byteLength === 0)) slab = null;
+        if (told === 1 && ((SLAB - top < end && end <= MOST) || slab.byteLength === 0)) slab = null;
         this.count = this._decoded(told);
         return null;
       }

@@ -200,6 +200,17 @@ test('small messages that are kept hold on to little else, and no one can take i
   kept.forEach((data, i) => assert.ok(data.equals(Buffer.alloc(sizes[i], i + 100)), `message ${i}`));
 });
 
+test('a large message does not cost the memory of small ones', writes, async (t) => {
+  const { client, server } = await connect(t, await serve(t));
+  const kept = keep(server);
+  // The first may be the last that has room in its memory.
+  for (const size of [4000, 100, 10000, 65536, 100]) {
+    client.send(Buffer.alloc(size));
+    await once(client, 'message');
+  }
+  assert.strictEqual(kept[4].buffer, kept[1].buffer);
+});
+
 test('an error comes after the messages before it, and closes', async (t) => {
   const { socket, server, read } = await connectRaw(t, await serve(t));
   const log = [];
