@@ -85,7 +85,7 @@ impl Sender {
     ///
     /// # Errors
     /// As [`send`](Self::send).
-    // Inlined, so that the message need not be moved: nearly all are short ones of a server.
+    // Inlined, so that the message need not be moved: nearly all are short.
     #[inline(always)]
     pub fn send_with(&mut self, message: impl Into<Message>, compress: bool) -> Result<(), Error> {
         let message = message.into();
@@ -93,21 +93,19 @@ impl Sender {
             return self.send_any(message, compress);
         }
         let opcode = if message.is_text() { Opcode::Text } else { Opcode::Binary };
-        let len = message.len() as u64;
         self.messages = self.messages.wrapping_add(1);
-        let header = FrameHeader { fin: true, rsv1: false, opcode, mask: None, payload_len: len };
+        let header = self.header(opcode, true, false, message.len());
         self.outbox.push(&header, message.as_bytes());
         Ok(())
     }
 
-    /// True if a message of `len` octets can be sent and needs nothing but a header and to be copied:
-    /// what [`send_any`](Self::send_any) does then is known.
+    /// True if a message of `len` octets can be sent and needs nothing but a header and to be copied,
+    /// masked or not: what [`send_any`](Self::send_any) does then is known.
     #[inline]
     fn copies(&self, len: usize) -> bool {
         self.is_open()
             && self.pieces.is_none()
             && self.deflate.is_none()
-            && self.masking.is_none()
             && len <= self.max_frame_size as usize
             && len < SHARE_FROM
     }
