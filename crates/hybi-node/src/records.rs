@@ -27,15 +27,16 @@ pub(crate) const OF_TEXT: u32 = 0x20;
 pub(crate) const COMPRESSED: u32 = 0x40;
 pub(crate) const END_OF_FRAME: u32 = 0x80;
 pub(crate) const FIN: u32 = 0x100;
-/// How far the length is shifted in what is told of an only message, which is not empty.
-const ONLY: u32 = 10;
 /// The payload of a control frame is not in the chunk but in [`Records::side`].
 pub(crate) const IN_SIDE: u32 = 0x200;
+
+/// How far the length is shifted in what is told of an only message (`LENGTH` of codec/native.js).
+const LENGTH: u32 = 10;
 
 /// What is told of a message that no record is needed for: more than any number of records.
 #[inline]
 pub(crate) fn only(kind: u32, len: usize) -> u32 {
-    (len as u32) << ONLY | kind
+    (len as u32) << LENGTH | kind
 }
 
 /// The indices of `node/lib/errors.js`.

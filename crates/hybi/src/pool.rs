@@ -94,15 +94,10 @@ impl Chunk {
         (self.end - self.start) as usize >= KEEP_FROM
     }
 
-    /// The memory and the place in it where the octets not yet worked off begin, which end it; `None`
-    /// if they are too few to be worth it.
-    #[inline]
-    pub(crate) fn nearly_whole(&mut self) -> Option<(&mut Vec<u8>, usize)> {
-        if !self.is_nearly_whole() {
-            return None;
-        }
+    /// The memory, and the place in it where the octets not yet worked off begin, which end it.
+    pub(crate) fn memory(&mut self) -> (&mut Vec<u8>, usize) {
         self.octets.truncate(self.end as usize);
-        Some((&mut self.octets, self.start as usize))
+        (&mut self.octets, self.start as usize)
     }
 
     /// Gives a large chunk back to the pool if it holds little: what is left is copied out.
@@ -211,10 +206,11 @@ mod tests {
     async fn only_what_nearly_fills_a_chunk_is_worth_it() {
         let mut chunk = chunk_of(&vec![7; KEEP_FROM]).await;
         chunk.keep_last(KEEP_FROM - 1);
-        assert!(chunk.nearly_whole().is_none());
+        assert!(!chunk.is_nearly_whole());
         let mut chunk = chunk_of(&vec![7; KEEP_FROM + 2]).await;
         chunk.keep_last(KEEP_FROM);
-        let (octets, start) = chunk.nearly_whole().unwrap();
+        assert!(chunk.is_nearly_whole());
+        let (octets, start) = chunk.memory();
         assert_eq!((octets.len(), start), (KEEP_FROM + 2, 2));
     }
 }

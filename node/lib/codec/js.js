@@ -27,11 +27,11 @@
 //   Reads `chunk` from octet `from` (0 for a new chunk) to before `end` (its length) and unmasks payloads IN PLACE: payload octets
 //   stay in the chunk, and nothing of them is kept. `decoder.consumed` is where decoding stopped:
 //   `end`, or less if the table became full: then call again with `from` = consumed.
+//   After an error or a Close frame everything is consumed and nothing is recorded any more.
 // decoder.read(memory, end) → a Buffer, or null     where there is native code; else undefined
 //   The same for a chunk at the beginning of an ArrayBuffer, where most chunks are one small whole message: then a
 //   copy of its payload, and `decoder.isBinary` tells its kind. If the chunk is anything else, there are `decoder.count`
 //   records of it as `decode` makes them.
-//   After an error or a Close frame everything is consumed and nothing is recorded any more.
 //
 // records (a Uint32Array that all decoders of a codec share; see records.js): valid until the next
 //   call of any decoder; four words each:

@@ -128,7 +128,7 @@ impl Receiver {
     // stored word by word cannot be loaded at once as something longer.
     #[inline(always)]
     pub fn receive_whole(&mut self, input: &mut &[u8]) -> Option<Message> {
-        if !matches!(self.state, State::Header { len: 0, .. }) || self.assembler.in_progress() {
+        if !self.is_between_messages() {
             return None;
         }
         let frame = FrameHeader::decode_whole_message(input, self.rules.role == Role::Server)?;
@@ -145,7 +145,7 @@ impl Receiver {
     /// `start` on: it takes their memory over instead of copying them.
     #[inline(never)]
     pub fn receive_kept(&mut self, octets: &mut Vec<u8>, start: usize) -> Option<Message> {
-        if !matches!(self.state, State::Header { len: 0, .. }) || self.assembler.in_progress() {
+        if !self.is_between_messages() {
             return None;
         }
         let input = octets.get(start..)?;
@@ -159,6 +159,11 @@ impl Receiver {
             return None;
         }
         keep(octets, start + header_len, header.mask, header.opcode == Opcode::Text)
+    }
+
+    #[inline]
+    fn is_between_messages(&self) -> bool {
+        matches!(self.state, State::Header { len: 0, .. }) && !self.assembler.in_progress()
     }
 
     #[inline(never)]

@@ -106,6 +106,7 @@ impl Sender {
         self.is_open()
             && self.pieces.is_none()
             && self.deflate.is_none()
+            // No bound is `u32::MAX`, which is above the other one.
             && len <= self.max_frame_size as usize
             && len < SHARE_FROM
     }

@@ -27,10 +27,8 @@ impl Receive {
     /// other tasks run.
     #[inline]
     pub(super) fn work_off(&mut self) -> Result<Option<Event>, hybi_proto::Error> {
-        if self.chunk.as_ref().is_some_and(Chunk::is_nearly_whole) {
-            if let Some(message) = self.message_in_its_chunk() {
-                return Ok(Some(Event::Message(message)));
-            }
+        if let Some(message) = self.message_in_its_chunk() {
+            return Ok(Some(Event::Message(message)));
         }
         let Some(chunk) = &mut self.chunk else { return self.receiver.receive_slice(&mut &[][..]) };
         let mut input = chunk.filled();
@@ -46,11 +44,11 @@ impl Receive {
     /// it: what [`poll_event`](Shared::poll_event) would give, without its detours.
     #[inline]
     fn message_at_hand(&mut self) -> Option<Message> {
-        let (Some(chunk), None) = (&self.chunk, &self.heartbeat) else { return None };
-        if chunk.is_nearly_whole() {
-            if let Some(message) = self.message_in_its_chunk() {
-                return Some(message);
-            }
+        if self.heartbeat.is_some() {
+            return None;
+        }
+        if let Some(message) = self.message_in_its_chunk() {
+            return Some(message);
         }
         let chunk = self.chunk.as_mut()?;
         let mut input = chunk.filled();
@@ -63,9 +61,14 @@ impl Receive {
     }
 
     /// The message that nearly fills the chunk, in which it stays.
-    #[inline(never)]
+    #[inline]
     fn message_in_its_chunk(&mut self) -> Option<Message> {
-        let (octets, start) = self.chunk.as_mut()?.nearly_whole()?;
+        if self.chunk.as_ref()?.is_nearly_whole() { self.keep_chunk() } else { None }
+    }
+
+    #[inline(never)]
+    fn keep_chunk(&mut self) -> Option<Message> {
+        let (octets, start) = self.chunk.as_mut()?.memory();
         let message = self.receiver.receive_kept(octets, start)?;
         self.chunk = None;
         Some(message)
