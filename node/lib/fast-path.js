@@ -36,18 +36,20 @@ const off = Boolean(process.env.HYBI_NO_FAST_PATH);
 /** What has to be Node's own, or else somebody wants to see what goes through. */
 const { _read, _write, _writev, emit, push, write } = net.Socket.prototype;
 
-/** Whether it is a socket of Node as Node has made it, with one of these handles. */
-function isOf(socket, { prototype }, ...handles) {
-  return (
-    !off &&
-    Object.getPrototypeOf(socket) === prototype &&
-    Boolean(socket._handle) &&
-    handles.includes(socket._handle.constructor.name)
-  );
+/** Makes what tells whether something is a socket of Node as Node has made it, with one of these handles. */
+function testFor({ prototype }, ...names) {
+  // A class is looked up faster than its name.
+  const known = new WeakMap();
+  return (socket) => {
+    if (off || Object.getPrototypeOf(socket) !== prototype || !socket._handle) return false;
+    const { constructor } = socket._handle;
+    if (!known.has(constructor)) known.set(constructor, names.includes(constructor.name));
+    return known.get(constructor);
+  };
 }
 
-const isPlain = (socket) => isOf(socket, net.Socket, 'TCP', 'Pipe');
-const isSecure = (socket) => isOf(socket, tls.TLSSocket, 'TLSWrap');
+const isPlain = testFor(net.Socket, 'TCP', 'Pipe');
+const isSecure = testFor(tls.TLSSocket, 'TLSWrap');
 
 /**
  * Has `receive(memory, length)` called with what is read from a socket, in place of the event
@@ -181,4 +183,4 @@ function descriptor(socket, handle, write) {
   return handle.fd;
 }
 
-module.exports = { readShort, writableHandle, writeFrameShort, writeShort };
+module.exports = { readShort, writableHandle, write, writeFrameShort, writeShort };

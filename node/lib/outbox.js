@@ -7,7 +7,7 @@ const net = require('net');
 
 const batch = require('./batch');
 const { FastBuffer } = require('./buffers');
-const { writableHandle, writeFrameShort, writeShort } = require('./fast-path');
+const { writableHandle, write, writeFrameShort, writeShort } = require('./fast-path');
 
 /** Frames are written into memory that all outboxes share, taken in pieces of this size. */
 const ARENA = 32 * 1024;
@@ -45,7 +45,8 @@ class Outbox {
     this._tick = -1;
     this._enlisted = false;
     this._handle = writableHandle(socket);
-    comeBefore(this, socket);
+    /** What the method `write` of the socket is, unless somebody has replaced it. */
+    this._write = write;
   }
 
   /**
@@ -93,6 +94,7 @@ class Outbox {
         this.flush();
       } else if (!this._enlisted) {
         this._enlisted = true;
+        if (this._write !== GUARDS.write) comeBefore(this, this._socket);
         batch.enlist(this);
       }
       return;
@@ -145,7 +147,7 @@ class Outbox {
   }
 
   _writeShort(head, from, to, rest) {
-    return this._count(writeShort(this._socket, this._handle, GUARDS.write, head, from, to, rest));
+    return this._count(writeShort(this._socket, this._handle, this._write, head, from, to, rest));
   }
 
   /**
@@ -159,13 +161,16 @@ class Outbox {
     if (this._handle === null || this.length !== 0 || batch.isGathering()) return 0;
     const tick = batch.currentTick();
     if (this._tick === tick) return 0;
-    const sent = this._count(writeFrameShort(this._socket, this._handle, GUARDS.write, first, payload));
+    const sent = this._count(writeFrameShort(this._socket, this._handle, this._write, first, payload));
     if (sent > 0) this._tick = tick;
     return sent;
   }
 
   _count(sent) {
-    if (this.sent === 0 && sent > 0) Object.defineProperty(this._socket, '_bytesDispatched', BYTES_DISPATCHED);
+    if (this.sent === 0 && sent > 0) {
+      this._socket[kOutbox] = this;
+      Object.defineProperty(this._socket, '_bytesDispatched', BYTES_DISPATCHED);
+    }
     this.sent += sent;
     return sent;
   }
@@ -234,10 +239,13 @@ function callAll(callbacks, i, error) {
 }
 
 /**
- * Whatever is done to the socket itself comes after what has been sent. Who has the socket from elsewhere
- * (`request.socket`) does not know that something waits here.
+ * From now on, whatever is done to the socket itself comes after what has been sent. Who has the socket from
+ * elsewhere (`request.socket`) does not know that something waits here.
+ *
+ * Not before something waits: methods of its own make a socket slower to open and to close.
  */
 function comeBefore(outbox, socket) {
+  outbox._write = GUARDS.write;
   socket[kOutbox] = outbox;
   for (const method of METHODS) {
     // A method that somebody has put there stays in use.

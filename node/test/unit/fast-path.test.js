@@ -347,6 +347,35 @@ test('what is written to the socket itself keeps its place', async (t) => {
   assert.strictEqual(String(await read(21)), '\x81\x01a\x81\x01braw\x81\x01ccorked\x81\x01d'.replace(/\x81/g, '\ufffd'));
 });
 
+test('a socket has methods of its own once something waits for it, and is written past the stream before and after', writes, async (t) => {
+  const { server, read } = await connectRaw(t, await serve(t));
+  const socket = server._socket;
+  const own = () => ['write', 'end', 'destroy'].filter((method) => Object.hasOwn(socket, method));
+  for (const [i, expected] of [[], ['write', 'end', 'destroy']].entries()) {
+    server.send('a');
+    await read(3);
+    assert.strictEqual(server._sender._outbox.sent, i * 9 + 3);
+    assert.deepStrictEqual(own(), expected);
+    server.send('b');
+    server.send('c');
+    assert.strictEqual(server._sender._outbox.length, 3);
+    assert.strictEqual(server._sender._outbox.sent, i * 9 + 6);
+    await read(6);
+    assert.strictEqual(server._sender._outbox.sent, i * 9 + 9);
+  }
+});
+
+test('what waits comes before the end of a socket that somebody has from elsewhere', async (t) => {
+  const wss = await serve(t);
+  wss.once('connection', (ws, request) => {
+    ws.send('a');
+    ws.send('b');
+    request.socket.end('raw');
+  });
+  const { read } = await connectRaw(t, wss);
+  assert.strictEqual(String(await read(9)), '\x81\x01a\x81\x01braw'.replace(/\x81/g, '\ufffd'));
+});
+
 test('a method that somebody has put in the way of writing is used', async (t) => {
   const { server, read } = await connectRaw(t, await serve(t));
   const socket = server._socket;
