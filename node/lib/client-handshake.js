@@ -9,9 +9,10 @@ const http = require('http');
 const net = require('net');
 const querystring = require('querystring');
 const tls = require('tls');
-const { createHash, randomBytes } = require('crypto');
+const { randomBytes } = require('crypto');
 
-const { CLOSE_TIMEOUT, GUID } = require('./constants');
+const acceptKey = require('./accept-key');
+const { CLOSE_TIMEOUT } = require('./constants');
 const extension = require('./extension');
 const PerMessageDeflate = require('./permessage-deflate');
 const { CONNECTING, CLOSING } = require('./states');
@@ -252,7 +253,7 @@ function redirect(ws, request, location, { address, protocols, options }) {
 /** Takes the server's answer over (RFC 6455 §4.1); returns what is wrong with it, if anything is. */
 function accept(ws, headers, offer) {
   if (headers.upgrade === undefined || headers.upgrade.toLowerCase() !== 'websocket') return 'Invalid Upgrade header';
-  const digest = createHash('sha1').update(offer.key + GUID).digest('base64');
+  const digest = acceptKey(offer.key);
   if (headers['sec-websocket-accept'] !== digest) return 'Invalid Sec-WebSocket-Accept header';
 
   const protocol = headers['sec-websocket-protocol'];

@@ -6,14 +6,15 @@
 
 const EventEmitter = require('events');
 const http = require('http');
-const { createHash } = require('crypto');
 
-const { CLOSE_TIMEOUT, GUID, kWebSocket } = require('./constants');
+const acceptKey = require('./accept-key');
+const { CLOSE_TIMEOUT, kWebSocket } = require('./constants');
 const broadcast = require('./broadcast');
 const extension = require('./extension');
 const { heartbeatInterval } = require('./heartbeat');
 const PerMessageDeflate = require('./permessage-deflate');
 const subprotocol = require('./subprotocol');
+const upgradeFields = require('./upgrade-fields');
 const WebSocket = require('./websocket');
 
 const KEY = /^[+/0-9A-Za-z]{22}==$/;
@@ -159,7 +160,8 @@ class WebSocketServer extends EventEmitter {
   handleUpgrade(request, socket, head, callback) {
     socket.on('error', destroyIt);
 
-    const fault = faultOf(request);
+    let fields = upgradeFields(request);
+    const fault = faultOf(request.method, fields);
     if (fault) {
       refuse(this, request, socket, fault);
       return;
@@ -169,24 +171,28 @@ class WebSocketServer extends EventEmitter {
       return;
     }
 
-    const offer = readOffer(request, this.options);
+    if (this.shouldHandle !== shouldHandle) {
+      // A program's own may have changed what is offered.
+      const { protocol, extensions } = upgradeFields(request);
+      fields = { ...fields, protocol, extensions };
+    }
+    const offer = readOffer(fields, this.options);
     if (offer.fault) {
       refuse(this, request, socket, { status: 400, message: offer.fault });
       return;
     }
 
-    const key = request.headers['sec-websocket-key'];
-    const complete = () =>
-      this.completeUpgrade(offer.extensions, key, offer.protocols, request, socket, head, callback);
     const { options } = this;
+    const complete = () =>
+      this.completeUpgrade(offer.extensions, fields.key, offer.protocols, request, socket, head, callback);
     if (!options.verifyClient) {
       complete();
     } else if (options.verifyClient.length === 2) {
-      options.verifyClient(infoOf(request), (verified, status, message, headers) => {
+      options.verifyClient(infoOf(request, fields), (verified, status, message, headers) => {
         if (verified) complete();
         else abortHandshake(socket, status || 401, message, headers);
       });
-    } else if (options.verifyClient(infoOf(request))) {
+    } else if (options.verifyClient(infoOf(request, fields))) {
       complete();
     } else {
       abortHandshake(socket, 401);
@@ -213,7 +219,7 @@ class WebSocketServer extends EventEmitter {
       'HTTP/1.1 101 Switching Protocols',
       'Upgrade: websocket',
       'Connection: Upgrade',
-      `Sec-WebSocket-Accept: ${createHash('sha1').update(key + GUID).digest('base64')}`
+      `Sec-WebSocket-Accept: ${acceptKey(key)}`
     ];
     const protocol = chooseProtocol(this.options, protocols, request);
     if (protocol) {
@@ -263,6 +269,8 @@ class WebSocketServer extends EventEmitter {
   }
 }
 
+const { shouldHandle } = WebSocketServer.prototype;
+
 function upgradeRequired(request, response) {
   const body = http.STATUS_CODES[426];
   response.writeHead(426, { 'Content-Length': body.length, 'Content-Type': 'text/plain' });
@@ -284,16 +292,15 @@ function attach(wss, server) {
 }
 
 /** What is wrong with a request (RFC 6455 §4.2.1), if anything is. */
-function faultOf({ method, headers }) {
+function faultOf(method, { upgrade, key, version }) {
   if (method !== 'GET') return { status: 405, message: 'Invalid HTTP method' };
-  if (headers.upgrade === undefined || headers.upgrade.toLowerCase() !== 'websocket') {
+  if (upgrade === undefined || upgrade.toLowerCase() !== 'websocket') {
     return { status: 400, message: 'Invalid Upgrade header' };
   }
-  const key = headers['sec-websocket-key'];
   if (key === undefined || !KEY.test(key)) {
     return { status: 400, message: 'Missing or invalid Sec-WebSocket-Key header' };
   }
-  if (![13, 8].includes(versionOf({ headers }))) {
+  if (![13, 8].includes(Number(version))) {
     return {
       status: 400,
       message: 'Missing or invalid Sec-WebSocket-Version header',
@@ -302,24 +309,22 @@ function faultOf({ method, headers }) {
   }
 }
 
-const versionOf = (request) => Number(request.headers['sec-websocket-version']);
-
 /** What the client offers, with what is accepted of it, or what is wrong with it. */
-function readOffer({ headers }, options) {
+function readOffer(fields, options) {
   let protocols = new Set();
-  if (headers['sec-websocket-protocol'] !== undefined) {
+  if (fields.protocol !== undefined) {
     try {
-      protocols = subprotocol.parse(headers['sec-websocket-protocol']);
+      protocols = subprotocol.parse(fields.protocol);
     } catch {
       return { fault: 'Invalid Sec-WebSocket-Protocol header' };
     }
   }
 
   const extensions = {};
-  if (options.perMessageDeflate && headers['sec-websocket-extensions'] !== undefined) {
+  if (options.perMessageDeflate && fields.extensions !== undefined) {
     const { extensionName } = PerMessageDeflate;
     try {
-      const offers = extension.parse(headers['sec-websocket-extensions'])[extensionName];
+      const offers = extension.parse(fields.extensions)[extensionName];
       if (offers) {
         const settings = { ...options.perMessageDeflate, isServer: true, maxPayload: options.maxPayload };
         const deflate = new PerMessageDeflate(settings);
@@ -334,9 +339,9 @@ function readOffer({ headers }, options) {
 }
 
 /** What `verifyClient` is told. */
-function infoOf(request) {
+function infoOf(request, { version }) {
   return {
-    origin: request.headers[versionOf(request) === 8 ? 'sec-websocket-origin' : 'origin'],
+    origin: request.headers[Number(version) === 8 ? 'sec-websocket-origin' : 'origin'],
     secure: Boolean(request.socket.authorized || request.socket.encrypted),
     req: request
   };

@@ -144,6 +144,38 @@ behaviour('server: shouldHandle by subclass', async (t) => {
   await request(t, wss.address().port, { 'X-Ok': 1 }, { path: '/p' });
 });
 
+behaviour('server: shouldHandle changes what is offered', async (t) => {
+  const wss = await t.serve({ perMessageDeflate: true, handleProtocols: (protocols) => [...protocols].at(-1) });
+
+  wss.shouldHandle = (req) => {
+    req.headers['sec-websocket-protocol'] += ', b';
+    delete req.headers['sec-websocket-extensions'];
+    req.headers['sec-websocket-version'] = '7';
+    return true;
+  };
+  wss.on('connection', (ws) => {
+    t.log(ws.protocol, ws.extensions);
+    ws.terminate();
+  });
+  await request(t, wss.port, { 'Sec-WebSocket-Protocol': 'a', 'Sec-WebSocket-Extensions': 'permessage-deflate' });
+});
+
+behaviour('handleUpgrade: what was changed of the headers before', async (t) => {
+  const server = await t.httpServer();
+  const wss = new t.impl.WebSocketServer({ noServer: true });
+
+  server.on('upgrade', (req, socket, head) => {
+    req.headers['sec-websocket-protocol'] = 'mine';
+    req.headers['sec-websocket-version'] = req.url === '/' ? '13' : '7';
+    wss.handleUpgrade(req, socket, head, (ws) => {
+      t.log(ws.protocol);
+      ws.terminate();
+    });
+  });
+  await request(t, server.port, { 'Sec-WebSocket-Protocol': 'a' });
+  await request(t, server.port, { 'Sec-WebSocket-Protocol': 'a' }, { path: '/other' });
+});
+
 behaviour('server: shouldHandle, called by hand', async (t) => {
   const wss = new t.impl.WebSocketServer({ noServer: true, path: '/foo' });
 
