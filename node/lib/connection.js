@@ -19,6 +19,10 @@ const { readShort } = require('./fast-path');
 
 const { call, toString } = Function.prototype;
 
+/** Where a `WebSocket` has its receiver once there is one, and what to make it with until then. */
+const kReceiver = Symbol('receiver');
+const kReceiverOptions = Symbol('receiver options');
+
 /** The method of Node as Node has made it; null if somebody has replaced it before us, as `domain` does. */
 const emit = /\bkErrorMonitor\b/.test(toString.call(EventEmitter.prototype.emit)) ? EventEmitter.prototype.emit : null;
 
@@ -34,32 +38,23 @@ const kCapture = Object.getOwnPropertySymbols(new EventEmitter()).find(({ descri
  * @param {object} options limits, `generateMask`, …
  */
 function open(ws, socket, head, options) {
-  const receiver = new Receiver({
+  ws[kReceiverOptions] = {
     allowSynchronousEvents: options.allowSynchronousEvents,
-    binaryType: ws.binaryType,
+    binaryType: undefined,
     extensions: ws._extensions,
     isServer: ws._isServer,
     maxBufferedChunks: options.maxBufferedChunks,
     maxFragments: options.maxFragments,
     maxPayload: options.maxPayload,
     skipUTF8Validation: options.skipUTF8Validation
-  });
+  };
   const sender = new Sender(socket, ws._extensions, options.generateMask);
 
-  ws._receiver = receiver;
   ws._sender = sender;
   ws._socket = socket;
-  receiver[kWebSocket] = ws;
   sender[kWebSocket] = ws;
   socket[kWebSocket] = ws;
 
-  receiver.on('conclude', receiverOnConclude);
-  receiver.on('drain', receiverOnDrain);
-  receiver.on('error', receiverOnError);
-  receiver.on('message', receiverOnMessage);
-  receiver.onmessage = receiverOnMessage;
-  receiver.on('ping', receiverOnPing);
-  receiver.on('pong', receiverOnPong);
   sender.onerror = senderOnError;
 
   // Any duplex stream will do; these are a socket's.
@@ -71,15 +66,48 @@ function open(ws, socket, head, options) {
   socket.on('data', socketOnData);
   socket.on('end', socketOnEnd);
   socket.on('error', socketOnError);
-  readShort(socket, socketOnData, receiver);
+  readShort(socket, socketOnData, ws);
 
   ws._readyState = OPEN;
   ws.emit('open');
 }
 
+/**
+ * Gives what reads the messages of a connection. It is made when the first octets come, or somebody asks for it:
+ * a connection that ends before does without.
+ *
+ * @param {import('./websocket')} ws
+ * @returns {Receiver|null} null before the handshake is over
+ */
+function receiverOf(ws) {
+  return ws[kReceiver] !== null || ws[kReceiverOptions] === null ? ws[kReceiver] : makeReceiver(ws);
+}
+
+function makeReceiver(ws) {
+  const options = ws[kReceiverOptions];
+  options.binaryType = ws.binaryType;
+  const receiver = new Receiver(options);
+  ws[kReceiver] = receiver;
+  ws[kReceiverOptions] = null;
+  receiver[kWebSocket] = ws;
+
+  // Who asks when all is over gets what there would have been.
+  if (ws.readyState !== CLOSED) {
+    receiver.on('conclude', receiverOnConclude);
+    receiver.on('drain', receiverOnDrain);
+    receiver.on('error', receiverOnError);
+    receiver.on('message', receiverOnMessage);
+    receiver.onmessage = receiverOnMessage;
+    receiver.on('ping', receiverOnPing);
+    receiver.on('pong', receiverOnPong);
+  }
+  if (ws._socket[kWebSocket] === undefined) receiver.end();
+  return receiver;
+}
+
 /** Ends our side of the socket once the peer has closed as well, or nothing of it can be read. */
 function endIfAnswered(ws) {
-  if (ws._closeFrameReceived || ws._receiver._writableState.errorEmitted) ws._socket.end();
+  if (ws._closeFrameReceived || ws[kReceiver]?._writableState.errorEmitted) ws._socket.end();
 }
 
 /** Cuts the socket if the closing handshake takes too long. */
@@ -182,7 +210,6 @@ function senderOnError(error) {
 
 function socketOnClose() {
   const ws = this[kWebSocket];
-  const receiver = ws._receiver;
   this.removeListener('close', socketOnClose);
   this.removeListener('data', socketOnData);
   this.removeListener('end', socketOnEnd);
@@ -190,19 +217,27 @@ function socketOnClose() {
 
   // A paused socket that was cut may hold octets that nobody has seen.
   const unread = this._readableState.length;
-  const finished = ws._closeFrameReceived || receiver._writableState.errorEmitted;
-  if (unread !== 0 && !finished && !this._readableState.endEmitted) receiver.write(this.read(unread));
+  const finished = ws._closeFrameReceived || ws[kReceiver]?._writableState.errorEmitted;
+  if (unread !== 0 && !finished && !this._readableState.endEmitted) ws._receiver.write(this.read(unread));
 
-  receiver.end();
+  const receiver = ws[kReceiver];
+  if (receiver !== null) receiver.end();
   this[kWebSocket] = undefined;
   clearTimeout(ws._closeTimer);
 
-  if (receiver._writableState.finished || receiver._writableState.errorEmitted) {
+  if (receiver === null) {
+    // When the end of one that has read nothing would be told.
+    process.nextTick(emitClose, ws);
+  } else if (receiver._writableState.finished || receiver._writableState.errorEmitted) {
     ws.emitClose();
   } else {
     receiver.on('error', receiverOnEnd);
     receiver.on('finish', receiverOnEnd);
   }
+}
+
+function emitClose(ws) {
+  ws.emitClose();
 }
 
 function socketOnData(chunk) {
@@ -230,4 +265,4 @@ function socketOnError() {
   }
 }
 
-module.exports = { endIfAnswered, open, startCloseTimer };
+module.exports = { endIfAnswered, kReceiver, kReceiverOptions, open, receiverOf, startCloseTimer };

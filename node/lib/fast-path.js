@@ -57,10 +57,10 @@ const isSecure = testFor(tls.TLSSocket, 'TLSWrap');
  *
  * @param {import('stream').Duplex} socket any stream; nothing happens to one that is not a socket of Node
  * @param {Function} onData the listener that gets what cannot take the short way
- * @param {object} target what can take it: has `canReceive()`, and `receive(memory, length)`, which tells
- *   where to read to next
+ * @param {object} owner whose `_receiver` can take it: has `canReceive()`, and `receive(memory, length)`, which
+ *   tells where to read to next
  */
-function readShort(socket, onData, target) {
+function readShort(socket, onData, owner) {
   if ((!isPlain(socket) && !isSecure(socket)) || socket._read !== _read) return;
   const handle = socket._handle;
   if (typeof handle.useUserBuffer !== 'function' || typeof handle.onread !== 'function' || handle[kReader]) return;
@@ -69,7 +69,7 @@ function readShort(socket, onData, target) {
     memory = Buffer.allocUnsafeSlow(MEMORY);
     memoryBuffer = memory.buffer;
   }
-  handle[kReader] = { socket, onData, target, ordinary: handle.onread, read: handle.bytesRead, into: memory };
+  handle[kReader] = { socket, onData, owner, ordinary: handle.onread, read: handle.bytesRead, into: memory };
   handle.useUserBuffer(memory);
   handle.onread = onRead;
 }
@@ -86,8 +86,9 @@ function onRead(arrayBuffer) {
   reader.read = read;
   if (length <= 0 || arrayBuffer !== undefined) return reader.ordinary.call(this, arrayBuffer);
 
-  const { socket, target, into } = reader;
-  if (!isFlowing(socket, reader.onData) || !target.canReceive()) {
+  const { socket, into } = reader;
+  const target = isFlowing(socket, reader.onData) ? reader.owner._receiver : null;
+  if (target === null || !target.canReceive()) {
     reader.into = memory;
     reader.ordinary.call(this, into.buffer.slice(into.byteOffset, into.byteOffset + length));
     return memory;

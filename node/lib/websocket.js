@@ -20,6 +20,8 @@ const { extensionName } = require('./permessage-deflate');
 const { toBuffer } = require('./buffers');
 const { isBlob } = require('./validation');
 
+const { kReceiver, kReceiverOptions } = connection;
+
 const kSocket = Symbol('socket');
 
 /**
@@ -59,8 +61,9 @@ class WebSocket extends EventEmitter {
     this._paused = false;
     this._protocol = '';
     this._readyState = CONNECTING;
-    this._receiver = null;
     this._sender = null;
+    this[kReceiver] = null;
+    this[kReceiverOptions] = null;
     this[kSocket] = null;
 
     if (address === null) {
@@ -96,6 +99,11 @@ class WebSocket extends EventEmitter {
     this[kSocket] = socket;
   }
 
+  /** What reads the messages; `null` before the handshake is over. */
+  get _receiver() {
+    return connection.receiverOf(this);
+  }
+
   /** In which form binary data comes: `nodebuffer` (default), `arraybuffer`, `blob` or `fragments`. */
   get binaryType() {
     return this._binaryType;
@@ -104,7 +112,7 @@ class WebSocket extends EventEmitter {
   set binaryType(type) {
     if (!BINARY_TYPES.includes(type)) return;
     this._binaryType = type;
-    if (this._receiver) this._receiver._binaryType = type;
+    if (this[kReceiver]) this[kReceiver]._binaryType = type;
   }
 
   /** Bytes that `send` has accepted and that are not yet with the operating system. */
@@ -155,7 +163,7 @@ class WebSocket extends EventEmitter {
   emitClose() {
     if (this[kSocket]) {
       this._extensions[extensionName]?.cleanup();
-      this._receiver.removeAllListeners();
+      this[kReceiver]?.removeAllListeners();
     }
     this._readyState = CLOSED;
     this.emit('close', this._closeCode, this._closeMessage);
@@ -199,7 +207,7 @@ class WebSocket extends EventEmitter {
   resume() {
     if (this.readyState === CONNECTING || this.readyState === CLOSED) return;
     this._paused = false;
-    if (!this._receiver._writableState.needDrain) this[kSocket].resume();
+    if (!this[kReceiver]?._writableState.needDrain) this[kSocket].resume();
   }
 
   /**

@@ -351,6 +351,62 @@ behaviour('terminate: the close event is asynchronous', async (t) => {
   await t.event(ws, 'close');
 });
 
+for (const asks of [false, true]) {
+  behaviour(`terminate: what ends, and when, if nothing was received${asks ? ', seen from the receiver' : ''}`, async (t) => {
+    const { ws } = await t.scripted();
+    const tell = (name) => {
+      if (asks) t.log(name, ws._receiver.writableEnded, ['message', 'drain'].map((event) => ws._receiver.listenerCount(event)));
+      else t.log(name);
+    };
+
+    ws._socket.on('close', () => {
+      tell('socket');
+      process.nextTick(tell, 'tick of the socket');
+    });
+    ws.on('close', () => {
+      tell('close');
+      process.nextTick(tell, 'tick of close');
+    });
+    t.observe(ws, 'ws');
+    ws.terminate();
+    await t.event(ws, 'close');
+    await new Promise(setImmediate);
+  });
+}
+
+behaviour('terminate: what is seen of the receiver afterwards', async (t) => {
+  const { ws } = await t.scripted();
+
+  ws.terminate();
+  await t.event(ws, 'close');
+  await new Promise(setImmediate);
+  t.log(ws._receiver.writableEnded, ws._receiver.eventNames().length, ws._receiver === ws._receiver);
+});
+
+behaviour('receiving: what is set between opening and the first message', async (t) => {
+  const { ws, peer } = await t.scripted();
+
+  ws.binaryType = 'arraybuffer';
+  ws.pause();
+  t.observe(ws, 'ws');
+  peer.sendMasked(2, Buffer.from('first'));
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  ws.resume();
+  await t.event(ws, 'message');
+  ws.terminate();
+});
+
+behaviour('terminate: a first message that nobody has read', async (t) => {
+  const { ws, peer } = await t.scripted();
+
+  t.observe(ws, 'ws');
+  ws.pause();
+  peer.sendMasked(1, Buffer.from('unread'));
+  await t.until(() => ws._socket.readableLength > 0);
+  ws.terminate();
+  await t.event(ws, 'close');
+});
+
 behaviour('terminate: what was sent in the same tick reaches the socket', async (t) => {
   const { ws, peer } = await t.scripted();
 
