@@ -136,8 +136,8 @@ impl Group {
     /// once.
     ///
     /// Never waits. Inside a handler or a [`batch`](crate::batch()) the messages leave when it next
-    /// waits for something, several of them in one write; elsewhere at once. Call it within a tokio
-    /// runtime.
+    /// waits for something, several of them in one write; elsewhere at once. It may be called from any
+    /// thread.
     pub fn broadcast(&self, message: impl Into<PreparedMessage>) -> Delivery {
         self.send(&message.into(), |_| true)
     }
@@ -195,14 +195,14 @@ impl Member {
             SlowClient::DropOldest(_) => {
                 let messages = VecDeque::from([message.clone()]);
                 let backlog = Arc::new(Mutex::new(Backlog { messages, done: false }));
-                match tokio::runtime::Handle::try_current() {
-                    Ok(runtime) => {
+                match self.connection.runtime().handle() {
+                    Some(runtime) => {
                         runtime.spawn(catch_up(self.connection.clone(), backlog.clone()));
                         self.behind = Some(backlog);
                         delivery.kept += 1;
                     }
                     // Nobody could work it off.
-                    Err(_) => self.dropped(delivery),
+                    None => self.dropped(delivery),
                 }
             }
             SlowClient::Close => {

@@ -4,6 +4,7 @@
 //! run through every order of its steps: `cargo xtask loom`.
 
 use std::future::Future;
+use tokio::runtime::Handle;
 
 #[cfg(hybi_loom)]
 pub(crate) use loom::sync::{Mutex, MutexGuard};
@@ -33,15 +34,32 @@ pub(crate) fn unlocked<T>(mutex: &mut Mutex<T>) -> &mut T {
     mutex.get_mut().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
-/// Runs a task beside the others; without a runtime it is dropped.
-#[cfg(not(hybi_loom))]
-pub(crate) fn spawn(task: impl Future<Output = ()> + Send + 'static) {
-    if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-        runtime.spawn(task);
-    }
-}
+/// Where the tasks run that a connection starts by itself: in the runtime in which it was opened, whoever
+/// comes to need one.
+#[derive(Debug, Clone)]
+pub(crate) struct Runtime(Option<Handle>);
 
-#[cfg(hybi_loom)]
-pub(crate) fn spawn(task: impl Future<Output = ()> + Send + 'static) {
-    loom::thread::spawn(move || loom::future::block_on(task));
+impl Runtime {
+    /// The runtime of the caller, if it runs in one.
+    pub(crate) fn current() -> Self {
+        Runtime(Handle::try_current().ok())
+    }
+
+    /// The runtime; that of the caller if the connection was opened without one.
+    pub(crate) fn handle(&self) -> Option<Handle> {
+        self.0.clone().or_else(|| Handle::try_current().ok())
+    }
+
+    /// Runs a task beside the others; without a runtime it is dropped.
+    #[cfg(not(hybi_loom))]
+    pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        if let Some(runtime) = self.handle() {
+            runtime.spawn(task);
+        }
+    }
+
+    #[cfg(hybi_loom)]
+    pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        loom::thread::spawn(move || loom::future::block_on(task));
+    }
 }

@@ -24,7 +24,7 @@ use crate::error::Error;
 use crate::meter::Meter;
 use crate::pool::Chunk;
 use crate::stats::ConnectionStats;
-use crate::sync::{Mutex, lock, unlocked};
+use crate::sync::{Mutex, Runtime, lock, unlocked};
 use crate::transport::Transport;
 use hybi_proto::connection::{Deadlines, Receiver, Sender};
 use hybi_proto::{Connection, Event, Options};
@@ -53,6 +53,7 @@ pub(crate) struct Shared {
     /// False if `receive` holds no chunk that could be given back; written under its lock.
     has_chunk: AtomicBool,
     options: Arc<Options>,
+    runtime: Runtime,
     /// Only for a connection that has any of it.
     more: Option<Box<More>>,
 }
@@ -169,8 +170,14 @@ impl Shared {
             io: Mutex::new(transport),
             has_chunk: AtomicBool::new(false),
             options,
+            runtime: Runtime::current(),
             more,
         })
+    }
+
+    /// Where its tasks run.
+    pub(crate) fn runtime(&self) -> &Runtime {
+        &self.runtime
     }
 
     /// The subprotocol that was agreed on.
@@ -285,22 +292,20 @@ impl Drop for Shared {
         }
         let linger = unlocked(&mut self.receive).linger;
         let io = unlocked(&mut self.io);
-        release(std::mem::replace(io, Transport::Closed), linger);
+        release(std::mem::replace(io, Transport::Closed), linger, &self.runtime);
     }
 }
 
 /// Closes a transport; gently if the peer broke the rules and is to read our Close frame: closing a
 /// socket with unread octets resets the connection, which can overtake the frame. What still comes
 /// is read and dropped then, for a bounded time.
-fn release(mut transport: Transport, linger: bool) {
+fn release(mut transport: Transport, linger: bool, runtime: &Runtime) {
     if !linger || matches!(transport, Transport::Closed) {
         return;
     }
-    if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-        runtime.spawn(tokio::time::timeout(LINGER, async move {
-            drop_input(&mut transport).await;
-        }));
-    }
+    runtime.spawn(async move {
+        let _ = tokio::time::timeout(LINGER, drop_input(&mut transport)).await;
+    });
 }
 
 pub(crate) async fn drop_input(transport: &mut Transport) {

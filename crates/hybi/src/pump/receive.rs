@@ -17,6 +17,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::task::{Context, Poll, ready};
 use tokio::io::AsyncReadExt;
+use tokio::runtime::Handle;
 use tokio::time::Instant;
 
 /// Reads into the message itself, past the read buffer, from so many missing octets on.
@@ -397,9 +398,11 @@ impl Shared {
             // There is no time in a model.
             return Poll::Pending;
         }
-        let timer = receive
-            .close_timer
-            .get_or_insert_with(|| Box::pin(tokio::time::sleep_until(self.close_deadline())));
+        let timer = receive.close_timer.get_or_insert_with(|| {
+            let runtime = self.runtime.handle();
+            let _entered = runtime.as_ref().map(Handle::enter);
+            Box::pin(tokio::time::sleep_until(self.close_deadline()))
+        });
         ready!(timer.as_mut().poll(cx));
         let error = Error::timeout(
             ErrorCode::PeerTimeout,
@@ -419,7 +422,7 @@ impl Shared {
         }
         if !lock(&self.send).turn {
             let transport = std::mem::replace(&mut *lock(&self.io), Transport::Closed);
-            release(transport, receive.linger);
+            release(transport, receive.linger, &self.runtime);
         }
         Poll::Ready(())
     }

@@ -9,7 +9,7 @@
 
 use super::{Send, Shared, WRITE_FAILED, lock};
 use crate::error::Error;
-use crate::sync::{self, MutexGuard};
+use crate::sync::MutexGuard;
 use crate::transport::Transport;
 use bytes::Buf;
 use hybi_proto::ErrorCode;
@@ -47,7 +47,7 @@ impl Shared {
         }
         send.turn = true;
         if send.sender.has_waiting() && tokio::runtime::Handle::try_current().is_err() {
-            // There is no task that compresses it, and none that has to wait meanwhile.
+            // No task has to wait meanwhile.
             while send.sender.compress_slice() {}
         }
         let mut outgoing = send.sender.take_ready().unwrap_or_default();
@@ -92,7 +92,7 @@ impl Shared {
         let drain =
             Drain { shared: self.clone(), turn, patience: None, unwanted: false, done: false };
         // Without a runtime nobody can wait for the transport: dropping it fails the connection.
-        sync::spawn(drain);
+        self.runtime.spawn(drain);
     }
 
     /// So much of what has been handed out has been written.
@@ -313,8 +313,9 @@ impl Future for Drain {
 impl Drop for Drain {
     fn drop(&mut self) {
         if !self.done {
+            // Nobody could tell the reader later that what it answers is not written.
             let error = io::Error::other("the tokio runtime has ended, or there is none");
-            lock(&self.shared.send).fail(Error::io(ErrorCode::Io, WRITE_FAILED, error));
+            self.shared.fail(Error::io(ErrorCode::Io, WRITE_FAILED, error));
         }
     }
 }

@@ -92,7 +92,7 @@ impl Clients {
     /// encoded once. Connections that are slow miss it: use a [`Group`](crate::Group) for another
     /// policy.
     ///
-    /// Never waits. Call it within a tokio runtime.
+    /// Never waits, and may be called from any thread.
     pub fn broadcast(&self, message: impl Into<PreparedMessage>) -> usize {
         let message = message.into();
         self.send(&message, |_| true)
