@@ -5,6 +5,8 @@ use crate::error::Error;
 
 /// The bounds on what a peer can make this side hold in memory.
 ///
+/// Each is at least 1; the largest number there is stands for no limit.
+///
 /// ```
 /// use hybi_proto::Limits;
 /// let limits = Limits::new().max_message_size(64 * 1024);
@@ -50,6 +52,20 @@ impl Limits {
     pub const fn max_buffered_chunks(mut self, chunks: u32) -> Self {
         self.max_buffered_chunks = chunks;
         self
+    }
+
+    /// As [`Options::check`](crate::Options::check).
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        let zero = if self.max_message_size == 0 {
+            "max_message_size is 0 bytes; it must be at least 1 (usize::MAX for no limit)"
+        } else if self.max_fragments == 0 {
+            "max_fragments is 0; it must be at least 1 (u32::MAX for no limit)"
+        } else if self.max_buffered_chunks == 0 {
+            "max_buffered_chunks is 0; it must be at least 1 (u32::MAX for no limit)"
+        } else {
+            return Ok(());
+        };
+        Err(Error::usage(zero))
     }
 }
 

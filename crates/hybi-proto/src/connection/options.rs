@@ -1,12 +1,15 @@
 //! [`Options`]: what an open connection may do, and for how long.
 
 use super::keepalive::{Deadlines, Times};
+use crate::error::Error;
 use crate::extension::DeflateOptions;
 use crate::limits::Limits;
 use crate::role::Role;
 use std::time::{Duration, Instant};
 
 /// What an open connection may do, and for how long; the defaults are those of `ws`.
+///
+/// Zero never means "off" or "no limit": where it makes no sense, [`check`](Self::check) refuses it.
 ///
 /// ```
 /// use hybi_proto::{Limits, Options};
@@ -67,7 +70,7 @@ impl Options {
     /// The largest payload put into one frame; larger messages are fragmented (default: no bound;
     /// at least 1, below 4 GiB).
     pub const fn max_frame_size(mut self, bytes: usize) -> Self {
-        self.max_frame_size = if bytes == 0 { 1 } else { bytes };
+        self.max_frame_size = bytes;
         self
     }
 
@@ -95,31 +98,63 @@ impl Options {
         }
     }
 
-    /// How often the peer is pinged (default: never).
+    /// How often the peer is pinged (default: never); longer than zero.
     pub const fn ping_interval(mut self, interval: Duration) -> Self {
         self.times.ping_interval = Some(bounded(interval));
         self
     }
 
     /// How long the peer may take to answer a ping, by a pong or by anything else, before it is
-    /// given up (default 20 s).
+    /// given up (default 20 s); longer than zero.
     pub const fn ping_timeout(mut self, timeout: Duration) -> Self {
         self.times.ping_timeout = bounded(timeout);
         self
     }
 
     /// After how long without a message in either direction the connection is closed with 1001
-    /// (default: never).
+    /// (default: never); longer than zero.
     pub const fn idle_timeout(mut self, timeout: Duration) -> Self {
         self.times.idle_timeout = Some(bounded(timeout));
         self
     }
 
-    /// How long the peer may take to finish the closing handshake (default 30 s). `ws`:
-    /// `closeTimeout`.
+    /// How long the peer may take to finish the closing handshake (default 30 s; zero: it is not waited
+    /// for). `ws`: `closeTimeout`.
     pub const fn close_timeout(mut self, timeout: Duration) -> Self {
         self.times.close_timeout = bounded(timeout);
         self
+    }
+
+    /// Whether a connection can be had with these options. Whoever opens one asks this first; the
+    /// connection itself does not.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] for an interval, a time or a limit of zero with which no connection could
+    /// last or no message be received. It says what to do instead.
+    pub fn check(&self) -> Result<(), Error> {
+        let Times { ping_interval, ping_timeout, idle_timeout, close_timeout: _ } = self.times;
+        let zero = Some(Duration::ZERO);
+        if ping_interval == zero {
+            return Err(Error::usage(
+                "ping_interval is zero; it must be longer (leave it out to send no pings)",
+            ));
+        }
+        if ping_timeout.is_zero() {
+            return Err(Error::usage(
+                "ping_timeout is zero; it must be longer (leave ping_interval out to send no pings)",
+            ));
+        }
+        if idle_timeout == zero {
+            return Err(Error::usage(
+                "idle_timeout is zero; it must be longer (leave it out to let connections be idle)",
+            ));
+        }
+        if self.max_frame_size == 0 {
+            return Err(Error::usage(
+                "max_frame_size is 0 bytes; it must be at least 1 (leave it out to fragment nothing)",
+            ));
+        }
+        self.limits.check()
     }
 
     /// True if there are deadlines to keep before the closing handshake.

@@ -57,7 +57,8 @@ impl Sender {
             waiting: None,
             in_flight: 0,
             queued_pongs: 0,
-            max_frame_size: saturating_u32(options.max_frame_size),
+            // A frame of a fragmented message that carries nothing would never end it.
+            max_frame_size: saturating_u32(options.max_frame_size.max(1)),
             max_buffered: saturating_u32(options.max_buffered),
             deflate,
             messages: 0,

@@ -109,7 +109,8 @@ impl Client {
         }
     }
 
-    /// What the connection may do, and for how long.
+    /// What the connection may do, and for how long. What [`Options::check`] refuses is an
+    /// [`Error::Usage`] when connecting.
     pub fn options(mut self, options: Options) -> Self {
         self.options = Arc::new(options);
         self
@@ -238,7 +239,14 @@ impl Client {
 
     /// How long connecting may take, from dialling to the server's answer (default 30 s). It begins
     /// anew with each redirect. `ws`: `handshakeTimeout`.
+    ///
+    /// Zero is an [`Error::Usage`] when connecting, as for the other times.
     pub fn handshake_timeout(mut self, timeout: Duration) -> Self {
+        if timeout.is_zero() {
+            self.refuse(
+                "handshake_timeout is zero; it must be longer (no_handshake_timeout for none)",
+            );
+        }
         self.handshake_timeout = Some(timeout);
         self
     }
@@ -357,6 +365,9 @@ impl Client {
     /// How long the name look-up and TCP's own handshake may take (default: only
     /// [`handshake_timeout`](Self::handshake_timeout) bounds them).
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
+        if timeout.is_zero() {
+            self.refuse("connect_timeout is zero; it must be longer (leave it out for none)");
+        }
         self.dialer.timeout = Some(timeout);
         self
     }
@@ -364,6 +375,9 @@ impl Client {
     /// Lets the operating system look after the connection when nothing has come for so long
     /// (default: never). [`Options::ping_interval`] does so too, from end to end.
     pub fn tcp_keep_alive(mut self, after: Duration) -> Self {
+        if after.is_zero() {
+            self.refuse("tcp_keep_alive is zero; it must be longer (leave it out for none)");
+        }
         self.dialer.keep_alive = Some(after);
         self
     }
@@ -442,10 +456,11 @@ impl Client {
 
     /// Where the URL leads, if nothing is wrong with it or with the options.
     pub(super) fn target(&self, url: &str) -> Result<Target, Error> {
-        match &self.wrong {
-            Some(error) => Err(error.clone()),
-            None => Ok(Target::parse(&idna::ascii_host(url)?)?),
+        if let Some(error) = &self.wrong {
+            return Err(error.clone());
         }
+        self.options.check()?;
+        Ok(Target::parse(&idna::ascii_host(url)?)?)
     }
 
     /// Connects to the target, or where it redirects to.

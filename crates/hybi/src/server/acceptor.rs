@@ -18,7 +18,8 @@ use http::{HeaderMap, Response, StatusCode};
 use hybi_proto::handshake::{
     HeadLimits, Negotiated, Refusal, ServerHandshake, Upgrade, encode_response,
 };
-use hybi_proto::{Connection, ErrorCode, Extensions, Options, Role};
+use hybi_proto::{Connection, ErrorCode, ErrorDetail, Extensions, Options, Role};
+use std::borrow::Cow;
 use std::future::{Future, poll_fn};
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
@@ -50,6 +51,8 @@ pub struct Acceptor {
 /// What was decided in advance, each only if it was asked for.
 #[derive(Clone, Default)]
 struct Rules {
+    /// The first setting that was wrong: told when accepting, so that setters can be chained.
+    wrong: Option<hybi_proto::Error>,
     path: Option<String>,
     origins: Origins,
     select_subprotocol: Option<Arc<SelectSubprotocol>>,
@@ -75,16 +78,38 @@ impl Acceptor {
         self
     }
 
-    /// What the connections may do, and for how long.
+    fn refuse(self, text: impl Into<Cow<'static, str>>) -> Self {
+        self.rule(|rules| {
+            let wrong = || ErrorDetail::new(ErrorCode::InvalidArgument, text);
+            rules.wrong.get_or_insert_with(|| hybi_proto::Error::Usage(wrong()));
+        })
+    }
+
+    /// Whether connections can be accepted with these settings.
+    pub(super) fn check(&self) -> Result<(), hybi_proto::Error> {
+        match &self.rules.wrong {
+            Some(error) => Err(error.clone()),
+            None => self.options.check(),
+        }
+    }
+
+    /// What the connections may do, and for how long. What [`Options::check`] refuses is an
+    /// [`Error::Usage`] when accepting.
     pub fn options(mut self, options: Options) -> Self {
         self.options = Arc::new(options);
         self
     }
 
-    /// How long the client may take to send its request (default 10 s).
+    /// How long the client may take to send its request (default 10 s). Zero is an
+    /// [`Error::Usage`] when accepting.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = Some(timeout);
-        self
+        match timeout.is_zero() {
+            true => self.refuse(
+                "the timeout of the handshake is zero; it must be longer (Acceptor::no_timeout for none)",
+            ),
+            false => self,
+        }
     }
 
     /// Lets the client take as long as it wants to send its request.
@@ -191,11 +216,13 @@ impl Acceptor {
     ///
     /// # Errors
     /// [`Error::Handshake`] if the request was refused or is not a WebSocket's; the client has been
-    /// told why. [`Error::Timeout`] if it did not come in time, [`Error::Io`].
+    /// told why. [`Error::Timeout`] if it did not come in time, [`Error::Io`]. [`Error::Usage`] if a
+    /// setting of the acceptor is wrong, before anything is read.
     pub async fn accept<S>(&self, stream: S) -> Result<(WebSocket, Request), Error>
     where
         S: AsyncRead + AsyncWrite + Send + 'static,
     {
+        self.check()?;
         let transport = Transport::new(stream);
         let peer = transport.peer_addr();
         let security = Security::default();
@@ -232,6 +259,7 @@ impl Acceptor {
     where
         S: AsyncRead + AsyncWrite + Send + 'static,
     {
+        self.check()?;
         let mut transport = Transport::new(stream);
         let request = Request::new(request.map(|_body| ()), transport.peer_addr());
         let upgrade = Upgrade::of(&request);
@@ -516,7 +544,7 @@ fn read_failed(error: std::io::Error) -> Error {
 
 fn plain_request(status: StatusCode) -> Error {
     let text = format!("a plain HTTP request was answered with {status}");
-    Error::handshake(hybi_proto::ErrorDetail::new(ErrorCode::PlainRequest, text))
+    Error::handshake(ErrorDetail::new(ErrorCode::PlainRequest, text))
 }
 
 /// Answers with something else than a 101, after which the connection is over.

@@ -294,6 +294,7 @@ impl Server {
     ///
     /// # Errors
     /// [`Error::Io`] if the listener fails for good; a single connection never ends the server.
+    /// [`Error::Usage`] at once if a setting is wrong.
     pub async fn serve<F, Fut>(self, handler: F) -> Result<(), Error>
     where
         F: Fn(WebSocket) -> Fut + Send + Sync + 'static,
@@ -313,6 +314,7 @@ impl Server {
     {
         let Server { listener, acceptor, security, on_error, clients, shutdown, signal, workers } =
             self;
+        acceptor.check()?;
         // Without a way to be shut down, the connections need not be known.
         let clients = clients.or_else(|| signal.is_some().then(Clients::new));
         let stop = async {

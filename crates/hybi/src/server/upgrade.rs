@@ -51,7 +51,8 @@ impl Acceptor {
     /// ```
     ///
     /// # Errors
-    /// The [`Refusal`] to be returned to hyper.
+    /// The [`Refusal`] to be returned to hyper; 500 if a setting of the acceptor is wrong, which its
+    /// [`error`](Refusal::error) tells.
     pub async fn upgrade<B>(
         &self,
         request: &mut http::Request<B>,
@@ -74,14 +75,17 @@ impl Acceptor {
         *head.version_mut() = request.version();
         *head.headers_mut() = request.headers().clone();
         let copy = Request::new(head, peer);
-        let agreed =
-            self.agree(&copy, &Upgrade::of(&copy), Upgrade::respond).await.and_then(|agreed| {
-                if request.extensions().get::<OnUpgrade>().is_none() {
-                    let reason = "this HTTP server was not told to allow upgrades";
-                    return Err(Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, reason));
-                }
-                Ok(agreed)
-            });
+        let upgrade = match self.check() {
+            Ok(()) => Upgrade::of(&copy),
+            Err(error) => Err(Refusal::because(StatusCode::INTERNAL_SERVER_ERROR, error)),
+        };
+        let agreed = self.agree(&copy, &upgrade, Upgrade::respond).await.and_then(|agreed| {
+            if request.extensions().get::<OnUpgrade>().is_none() {
+                let reason = "this HTTP server was not told to allow upgrades";
+                return Err(Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, reason));
+            }
+            Ok(agreed)
+        });
         let Agreed { response, subprotocol, extensions } = agreed
             .inspect_err(|refusal| self.note_refusal(peer, Some(copy.uri().path()), refusal))?;
         let upgrading = Upgrading {
