@@ -1,6 +1,6 @@
 //! Settings that cannot be right are told where they are used, before anybody is bothered with them.
 
-use hybi::server::Acceptor;
+use hybi::server::{Acceptor, Origins};
 use hybi::{Client, Error, ErrorCode, Limits, Options, Server};
 use std::time::Duration;
 
@@ -109,4 +109,38 @@ async fn a_wrong_setting_is_a_500_where_hyper_serves() {
     let refusal = acceptor.upgrade(&mut http::Request::new(())).await.unwrap_err();
     assert_eq!(refusal.status(), 500);
     assert_told(&refusal.error().clone().into(), "idle_timeout is zero");
+}
+
+#[tokio::test]
+async fn rules_that_no_client_could_keep_are_told_by_server_and_acceptor() {
+    for path in ["chat", "", "/chat?room=1", "/chat#1", "/a room", "/bücher", "/\n"] {
+        let begin = format!("no request can have the path {path:?}: it must begin with /");
+        assert_told(&told_by_serve(|server| server.path(path)).await, &begin);
+    }
+    for name in ["a b", "", "chat,v2", "bücher"] {
+        let error = told_by_serve(|server| server.subprotocols(["chat", name])).await;
+        assert_told(&error, "the subprotocol \"");
+        assert!(error.to_string().contains("is not a token"), "{error}");
+    }
+    for origin in ["nonsense url", "*", "https://example.com/chat"] {
+        let origins = Origins::list(["https://example.com", origin]);
+        let error = told_by_serve(|server| server.origins(origins)).await;
+        assert_told(&error, &format!("{origin:?} is not an origin"));
+    }
+    // The first one that is wrong is told, whatever is set after it.
+    let acceptor = Acceptor::new().path("chat").path("/chat").subprotocols(["a b"]);
+    let (silent, _theirs) = tokio::io::duplex(1024);
+    assert_told(&acceptor.accept(silent).await.unwrap_err(), "no request can have the path");
+}
+
+#[tokio::test]
+async fn rules_that_can_be_kept_are_accepted() {
+    let server = Server::bind("127.0.0.1:0")
+        .await
+        .unwrap()
+        .path("/chat/b%C3%BCcher;v=1/")
+        .subprotocols(["chat.v2", "chat~1"])
+        .origins(Origins::list(["https://example.com/", "localhost:3000"]));
+    let serving = server.shutdown_on(std::future::ready(())).serve(|_ws| async { Ok(()) });
+    serving.await.unwrap();
 }

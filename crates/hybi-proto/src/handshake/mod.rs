@@ -26,6 +26,7 @@ pub use options::RequestOptions;
 pub use refusal::Refusal;
 pub use response::encode_response;
 pub use server::{JudgedHead, RequestHead, ServerHandshake};
+pub use subprotocol::check_subprotocol;
 pub use upgrade::Upgrade;
 
 use std::fmt;

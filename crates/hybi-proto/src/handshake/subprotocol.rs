@@ -7,15 +7,24 @@ use crate::error::Error;
 use http::{HeaderMap, header};
 use std::collections::BTreeSet;
 
+/// Checks the name of a subprotocol that a side is about to use.
+///
+/// # Errors
+/// [`Error::Usage`] if it is no token (RFC 6455 §4.1): no peer could offer it or choose it.
+pub fn check_subprotocol(name: &str) -> Result<(), Error> {
+    if is_token(name.as_bytes()) {
+        return Ok(());
+    }
+    Err(Error::usage(format!(
+        "the subprotocol {} is not a token: use letters, digits and !#$%&'*+-.^_`|~ (RFC 6455 §4.1)",
+        shown(name.as_bytes())
+    )))
+}
+
 /// Checks what a client is about to offer.
 pub(super) fn check_offer(names: &[String]) -> Result<(), Error> {
     for (i, name) in names.iter().enumerate() {
-        if !is_token(name.as_bytes()) {
-            return Err(Error::usage(format!(
-                "the subprotocol {} is not a token: use letters, digits and !#$%&'*+-.^_`|~ (RFC 6455 §4.1)",
-                shown(name.as_bytes())
-            )));
-        }
+        check_subprotocol(name)?;
         if names[..i].contains(name) {
             return Err(Error::usage(format!(
                 "the subprotocol {} is offered twice (RFC 6455 §4.1)",

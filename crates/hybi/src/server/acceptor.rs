@@ -16,7 +16,7 @@ use crate::websocket::WebSocket;
 use bytes::Bytes;
 use http::{HeaderMap, Response, StatusCode};
 use hybi_proto::handshake::{
-    HeadLimits, Negotiated, Refusal, ServerHandshake, Upgrade, encode_response,
+    HeadLimits, Negotiated, Refusal, ServerHandshake, Upgrade, check_subprotocol, encode_response,
 };
 use hybi_proto::{Connection, ErrorCode, ErrorDetail, Extensions, Options, Role};
 use std::borrow::Cow;
@@ -79,10 +79,17 @@ impl Acceptor {
     }
 
     fn refuse(self, text: impl Into<Cow<'static, str>>) -> Self {
-        self.rule(|rules| {
-            let wrong = || ErrorDetail::new(ErrorCode::InvalidArgument, text);
-            rules.wrong.get_or_insert_with(|| hybi_proto::Error::Usage(wrong()));
-        })
+        let wrong = ErrorDetail::new(ErrorCode::InvalidArgument, text);
+        self.refuse_if(Err(hybi_proto::Error::Usage(wrong)))
+    }
+
+    fn refuse_if(self, checked: Result<(), hybi_proto::Error>) -> Self {
+        match checked {
+            Ok(()) => self,
+            Err(error) => self.rule(|rules| {
+                rules.wrong.get_or_insert(error);
+            }),
+        }
     }
 
     /// Whether connections can be accepted with these settings.
@@ -125,26 +132,41 @@ impl Acceptor {
     }
 
     /// Accepts connections on this path only; others are refused with 404. `ws`: `path`.
+    ///
+    /// It begins with a slash and is compared as requests have it: percent-encoded, without the query. One
+    /// that no request can have is an [`Error::Usage`] when accepting.
     pub fn path(self, path: impl Into<String>) -> Self {
         let path = path.into();
+        let possible = path.starts_with('/')
+            && path.bytes().all(|octet| octet.is_ascii_graphic() && !matches!(octet, b'?' | b'#'));
+        if !possible {
+            return self.refuse(format!(
+                "no request can have the path {path:?}: it must begin with / and have no query, \
+                 space or other letters than ASCII (percent-encode them)"
+            ));
+        }
         self.rule(|rules| rules.path = Some(path))
     }
 
     /// Which web pages may connect (default [`Origins::any`], as in `ws`); others are refused with
-    /// 403.
+    /// 403. A list with something else than origins is an [`Error::Usage`] when accepting.
     pub fn origins(self, origins: Origins) -> Self {
+        if let Some(text) = origins.wrong() {
+            return self.refuse(text);
+        }
         self.rule(|rules| rules.origins = origins)
     }
 
     /// The subprotocols spoken here: the first one that the client offers and that is among them is
-    /// chosen; none if there is no such.
+    /// chosen; none if there is no such. A name that is no token is an [`Error::Usage`] when accepting.
     pub fn subprotocols<I>(self, names: I) -> Self
     where
         I: IntoIterator,
         I::Item: Into<String>,
     {
         let names: Vec<String> = names.into_iter().map(Into::into).collect();
-        self.select_subprotocol(move |offered, _| {
+        let checked = names.iter().try_for_each(|name| check_subprotocol(name));
+        self.refuse_if(checked).select_subprotocol(move |offered, _| {
             offered.iter().find(|name| names.contains(name)).cloned()
         })
     }

@@ -2,6 +2,7 @@
 
 use super::Refusal;
 use http::StatusCode;
+use std::net::Ipv6Addr;
 
 /// Which web pages may connect.
 ///
@@ -46,6 +47,9 @@ impl Origins {
 
     /// Only pages from these origins, each in the form `https://example.com` or
     /// `http://localhost:3000`. Without a scheme, `example.com` stands for `http` and `https`.
+    ///
+    /// What has another form could never be equal to an `Origin`: it is an
+    /// [`Error::Usage`](crate::Error::Usage) when the server serves.
     pub fn list<I>(origins: I) -> Self
     where
         I: IntoIterator,
@@ -56,6 +60,16 @@ impl Origins {
             origin.trim_end_matches('/').to_owned()
         });
         Origins(Policy::List(origins.collect()))
+    }
+
+    /// What is wrong with the list: an entry that no `Origin` header can be equal to.
+    pub(super) fn wrong(&self) -> Option<String> {
+        let Policy::List(list) = &self.0 else { return None };
+        let entry = list.iter().find(|entry| !is_origin(entry))?;
+        Some(format!(
+            "{entry:?} is not an origin: name scheme, host and port as in https://example.com or \
+             http://localhost:3000, without a path or * (Origins::any allows all)"
+        ))
     }
 
     /// True if a page from `origin` may connect to `host`, as the headers of these names have it.
@@ -96,6 +110,25 @@ impl Origins {
 
 fn split(origin: &str) -> Option<(&str, &str)> {
     origin.split_once("://")
+}
+
+/// Whether it has the form of an origin, with a scheme or without (RFC 6454 §6.2).
+fn is_origin(entry: &str) -> bool {
+    let (scheme, authority) = split(entry).unwrap_or(("https", entry));
+    let (host, port) = host_and_port(authority);
+    let is_scheme = scheme.starts_with(|first: char| first.is_ascii_alphabetic())
+        && scheme.bytes().all(|octet| octet.is_ascii_alphanumeric() || b"+-.".contains(&octet));
+    let is_host = match host.strip_prefix('[') {
+        Some(rest) => rest.strip_suffix(']').is_some_and(|ip| ip.parse::<Ipv6Addr>().is_ok()),
+        // Browsers write other letters as punycode.
+        None => {
+            !host.is_empty()
+                && host
+                    .bytes()
+                    .all(|octet| octet.is_ascii_alphanumeric() || b"-._~".contains(&octet))
+        }
+    };
+    is_scheme && is_host && port.is_none_or(|port| port.parse::<u16>().is_ok())
 }
 
 fn default_port(scheme: &str) -> Option<&'static str> {
@@ -157,6 +190,41 @@ mod tests {
         assert!(!allow("https://sub.example.com"));
         assert!(!allow("null"));
         assert!(Origins::any().allow("null", || None));
+    }
+
+    #[test]
+    fn what_is_no_origin_is_wrong_in_a_list() {
+        let origins = [
+            "https://example.com",
+            "https://example.com/",
+            "https://EXAMPLE.com:8443",
+            "example.com",
+            "localhost:3000",
+            "http://[::1]:3000",
+            "chrome-extension://abcdefgh_-~",
+            "https://xn--bcher-kva.example",
+        ];
+        assert_eq!(Origins::list(origins).wrong(), None);
+        assert_eq!(Origins::list([""; 0]).wrong(), None);
+        for wrong in [
+            "",
+            "nonsense url",
+            "*",
+            "https://*.example.com",
+            "https://example.com/chat",
+            "https://user@example.com",
+            "https://example.com:",
+            "https://example.com:66000",
+            "https://bücher.example",
+            "http://::1",
+            "http://[::1",
+            "://example.com",
+            "https://",
+            "https://example.com\n",
+        ] {
+            let told = Origins::list(["https://example.com", wrong]).wrong();
+            assert!(told.is_some_and(|told| told.contains("is not an origin")), "{wrong:?}");
+        }
     }
 
     #[test]
