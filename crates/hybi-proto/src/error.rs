@@ -34,6 +34,11 @@ impl Error {
         Error::Limit(ErrorDetail::new(code, text))
     }
 
+    /// As [`limit`](Self::limit), with advice for this side that the peer is not told.
+    pub(crate) fn limit_to_raise(code: ErrorCode, fact: String, limit: &'static str) -> Self {
+        Error::Limit(ErrorDetail::with_advice(code, fact, &[" (raise ", limit, " to allow it)"]))
+    }
+
     pub(crate) fn handshake(code: ErrorCode, text: impl Into<Cow<'static, str>>) -> Self {
         Error::Handshake(ErrorDetail::new(code, text))
     }
@@ -78,8 +83,10 @@ impl Error {
     }
 
     /// The Close frame that the peer is sent because of it; `None` if none is.
+    ///
+    /// Its reason is the [`fact`](ErrorDetail::fact), cut to the 123 bytes there is room for.
     pub fn close_frame(&self) -> Option<CloseFrame> {
-        Some(CloseFrame::fitting(self.close_code()?, self.detail().text()))
+        Some(CloseFrame::fitting(self.close_code()?, self.detail().fact()))
     }
 }
 
@@ -96,12 +103,21 @@ impl std::error::Error for Error {}
 pub struct ErrorDetail {
     code: ErrorCode,
     text: Cow<'static, str>,
+    /// So many octets at the end of the sentence are advice for this side.
+    advice: u16,
 }
 
 impl ErrorDetail {
     /// A detail with this code and sentence (lower case, fact first).
     pub fn new(code: ErrorCode, text: impl Into<Cow<'static, str>>) -> Self {
-        ErrorDetail { code, text: text.into() }
+        ErrorDetail { code, text: text.into(), advice: 0 }
+    }
+
+    /// A detail whose sentence goes on with advice for this side.
+    fn with_advice(code: ErrorCode, fact: String, advice: &[&'static str]) -> Self {
+        let (mut text, end) = (fact, advice.concat());
+        text.push_str(&end);
+        ErrorDetail { code, text: text.into(), advice: end.len() as u16 }
     }
 
     /// The frozen name of the error.
@@ -112,6 +128,12 @@ impl ErrorDetail {
     /// The sentence; its wording may change between versions.
     pub fn text(&self) -> &str {
         &self.text
+    }
+
+    /// The sentence without what this side may do about it, which is no business of the peer's: what
+    /// the peer is told in a Close frame.
+    pub fn fact(&self) -> &str {
+        &self.text[..self.text.len() - usize::from(self.advice)]
     }
 }
 

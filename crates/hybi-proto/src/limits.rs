@@ -123,33 +123,24 @@ impl Used {
 
 #[cold]
 fn too_large(limits: &Limits) -> Error {
-    Error::limit(
-        ErrorCode::UnsupportedMessageLength,
-        format!(
-            "message is larger than {} bytes (raise Limits::max_message_size to allow it)",
-            limits.max_message_size
-        ),
-    )
+    message_too_large(limits.max_message_size)
+}
+
+/// The error for a message of more than `max` octets, as it is or inflated.
+#[cold]
+pub(crate) fn message_too_large(max: usize) -> Error {
+    let fact = format!("message is larger than {max} bytes");
+    Error::limit_to_raise(ErrorCode::UnsupportedMessageLength, fact, "Limits::max_message_size")
 }
 
 #[cold]
 fn too_many_fragments(limits: &Limits) -> Error {
-    Error::limit(
-        ErrorCode::TooManyBufferedParts,
-        format!(
-            "message has more than {} fragments (raise Limits::max_fragments to allow it)",
-            limits.max_fragments
-        ),
-    )
+    let fact = format!("message has more than {} fragments", limits.max_fragments);
+    Error::limit_to_raise(ErrorCode::TooManyBufferedParts, fact, "Limits::max_fragments")
 }
 
 #[cold]
 fn too_many_chunks(limits: &Limits) -> Error {
-    Error::limit(
-        ErrorCode::TooManyBufferedParts,
-        format!(
-            "message came in more than {} pieces (raise Limits::max_buffered_chunks to allow it)",
-            limits.max_buffered_chunks
-        ),
-    )
+    let fact = format!("message came in more than {} pieces", limits.max_buffered_chunks);
+    Error::limit_to_raise(ErrorCode::TooManyBufferedParts, fact, "Limits::max_buffered_chunks")
 }

@@ -121,3 +121,38 @@ fn reads_of_one_message_do_not_count_for_the_next() {
     }
     assert_eq!(server.messages().len(), 100);
 }
+
+#[test]
+fn the_peer_is_told_the_limit_and_this_side_how_to_raise_it() {
+    let limits = Limits::new().max_message_size(10).max_fragments(2).max_buffered_chunks(2);
+    let part = Frame::text("a").not_final().masked(KEY).octets();
+    let next = Frame::continuation("a").not_final().masked(KEY).octets();
+    let slow = Frame::text("abcdef").masked(KEY).octets();
+    let cases = [
+        (
+            vec![Frame::text([b'a'; 11]).masked(KEY).octets()],
+            1009,
+            "message is larger than 10 bytes",
+            "message_size",
+        ),
+        (vec![part, next.repeat(2)], 1008, "message has more than 2 fragments", "fragments"),
+        (
+            vec![slow[..7].to_vec(), slow[7..8].to_vec(), slow[8..9].to_vec()],
+            1008,
+            "message came in more than 2 pieces",
+            "buffered_chunks",
+        ),
+    ];
+    for (octets, code, fact, limit) in cases {
+        let mut server = endpoint(Role::Server, &limited(limits));
+        for octets in octets {
+            server.receives(octets);
+        }
+        let sent = server.sent();
+        assert_eq!(sent[..2], [0x88, fact.len() as u8 + 2]);
+        assert_eq!(u16::from_be_bytes([sent[2], sent[3]]), code);
+        assert_eq!(std::str::from_utf8(&sent[4..]), Ok(fact));
+        let told = format!("{fact} (raise Limits::max_{limit} to allow it)");
+        assert_eq!(server.error().unwrap().to_string(), told);
+    }
+}

@@ -9,6 +9,7 @@ use super::inflate;
 use super::params::DeflateParams;
 use crate::code::ErrorCode;
 use crate::error::Error;
+use crate::limits::message_too_large;
 use crate::role::Role;
 use zlib_rs::{Inflate, InflateError, InflateFlush, Status};
 
@@ -212,7 +213,7 @@ impl Decompressor {
             // Blocks without content are work as well.
             self.left = self.left.saturating_sub(step.written.max(step.read) as u32);
             if step.written > allowed {
-                return Err(too_large(max));
+                return Err(message_too_large(max));
             }
             if step.written > 0 {
                 self.produced += step.written;
@@ -303,10 +304,4 @@ fn failed(inflate: &Inflate, error: InflateError) -> Error {
 fn invalid(why: &str) -> Error {
     let text = format!("a compressed message is not valid DEFLATE data: {why} (RFC 7692 §7.2.2)");
     Error::protocol(ErrorCode::InvalidCompressedData, text)
-}
-
-fn too_large(max: usize) -> Error {
-    let text =
-        format!("message is larger than {max} bytes (raise Limits::max_message_size to allow it)");
-    Error::limit(ErrorCode::UnsupportedMessageLength, text)
 }

@@ -4,6 +4,7 @@ mod naive;
 mod short;
 
 use super::*;
+use crate::close::CloseFrame;
 use crate::code::ErrorCode;
 use crate::error::Error;
 use crate::role::Role;
@@ -216,7 +217,9 @@ fn a_bomb_ends_at_the_limit() {
             });
             let error = result.unwrap_err();
             assert!(handed_out <= limit);
-            assert_eq!(error.close_code().unwrap().get(), 1009);
+            let CloseFrame { code, reason } = error.close_frame().unwrap();
+            assert_eq!(code.get(), 1009);
+            assert_eq!(&reason[..], format!("message is larger than {limit} bytes"));
             assert_eq!(
                 error.to_string(),
                 format!(
