@@ -191,6 +191,33 @@ async fn attempts_end_after_the_most_of_them_with_the_last_error() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn attempts_that_end_with_a_close_are_told_with_their_number_and_the_last_reason() {
+    let (mut servers, client) = Servers::new([]);
+    let receiving = receive(client.max_attempts(3));
+    for number in 1..=3 {
+        let mut server = servers.accept().await;
+        server.close(CloseCode::SERVICE_RESTART, &format!("restart {number}\n")).await.unwrap();
+    }
+    let (mut client, received) = receiving.await.unwrap();
+    let error = received.unwrap_err();
+    assert!(matches!(error, Error::Closed(_)), "{error:?}");
+    let told = "no attempt is left after 3 in a row (Reconnecting::max_attempts); the last connection \
+                was closed with 1012 \"restart 3\\n\"";
+    assert_eq!(error.to_string(), told);
+    assert_eq!(servers.attempts(), 3);
+    assert_eq!(client.state(), ConnectionState::Closed);
+    assert_eq!(client.recv().await.unwrap(), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_close_that_is_not_to_be_followed_is_the_end_also_at_the_last_attempt() {
+    let (mut servers, client) = Servers::new([]);
+    let receiving = receive(client.max_attempts(1));
+    servers.accept().await.close(CloseCode::NORMAL, "").await.unwrap();
+    assert_eq!(receiving.await.unwrap().1.unwrap(), None);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_refusal_for_good_ends_it_at_once() {
     let (servers, mut client) = Servers::new([Attempt::Refused(403)]);
     let error = client.recv().await.unwrap_err();

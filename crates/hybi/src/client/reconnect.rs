@@ -14,7 +14,7 @@ use crate::close_info::CloseInfo;
 use crate::error::Error;
 use crate::trace;
 use crate::websocket::WebSocket;
-use hybi_proto::{CloseCode, Event, Message};
+use hybi_proto::{CloseCode, ErrorCode, ErrorDetail, Event, Message};
 use policy::Backoff;
 use std::collections::VecDeque;
 use std::fmt;
@@ -134,7 +134,8 @@ impl Reconnecting {
         self
     }
 
-    /// Gives up after so many attempts in a row have failed (default: never).
+    /// Gives up after so many attempts in a row have failed (default: never): with an error, see
+    /// [`recv`](Self::recv).
     pub fn max_attempts(mut self, attempts: u32) -> Self {
         self.max_attempts = Some(attempts);
         self
@@ -188,7 +189,9 @@ impl Reconnecting {
     /// Dropping the future loses nothing; an attempt that has begun goes on with the next call.
     ///
     /// # Errors
-    /// The failure that is not followed by another attempt; `None` comes after it.
+    /// The failure that is not followed by another attempt; `None` comes after it. If that is a server
+    /// which closed properly but was to be tried again, an [`Error::Closed`] with the number of
+    /// attempts and the code and reason of the close; one that is to be left is no error.
     pub async fn recv(&mut self) -> Result<Option<Message>, Error> {
         loop {
             match self.next_event().await? {
@@ -348,9 +351,13 @@ impl Reconnecting {
             Some(retry) => retry(&failure),
             None => failure.is_temporary(),
         };
-        if !again || self.max_attempts.is_some_and(|most| failed >= most) {
+        if !again {
             self.end();
             return error.map_or(Ok(()), Err);
+        }
+        if self.max_attempts.is_some_and(|most| failed >= most) {
+            self.end();
+            return Err(error.unwrap_or_else(|| given_up(failed, closed.as_ref())));
         }
         self.attempt = failed + 1;
         // The first attempt after a loss has a delay too: many have lost the same server.
@@ -370,6 +377,19 @@ impl Reconnecting {
     fn set_state(&self, state: ConnectionState) {
         self.shared.state.send_replace(state);
     }
+}
+
+/// The error for a connection that was closed properly, and that no attempt is left to follow.
+fn given_up(attempts: u32, closed: Option<&CloseInfo>) -> Error {
+    let (code, reason) = closed.map_or((1006, ""), |info| (info.code(), info.reason()));
+    let mut text = format!(
+        "no attempt is left after {attempts} in a row (Reconnecting::max_attempts); the last \
+         connection was closed with {code}"
+    );
+    if !reason.is_empty() {
+        text = format!("{text} {reason:?}");
+    }
+    Error::Closed(ErrorDetail::new(ErrorCode::ConnectionClosed, text))
 }
 
 /// Whoever waits to send is told that there will be no connection any more.
