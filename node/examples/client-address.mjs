@@ -12,7 +12,9 @@ wss.on('connection', (ws, request) => {
 
   const address = request.socket.remoteAddress;
   // A proxy in front of the server says here for whom it speaks. Anybody else can say it too: believe it
-  // only if every request comes through the proxy.
+  // only if every request comes through the proxy. And this is the first address, as in the readme of ws: it
+  // is right only if the proxy replaces what the client sent. One that appends to it, as nginx does with
+  // $proxy_add_x_forwarded_for, lets the client forge it: then take the last, .split(',').at(-1).trim().
   const forwarded = request.headers['x-forwarded-for']?.split(',')[0].trim();
 
   console.log('%s, forwarded for %s', address, forwarded);

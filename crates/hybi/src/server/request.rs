@@ -13,9 +13,22 @@ use std::sync::OnceLock;
 /// # fn example(request: &hybi::server::Request) {
 /// let path = request.uri().path();
 /// let session = request.cookie("session");
-/// // Behind a proxy you trust, the client is the first address of this header:
-/// let forwarded = request.headers().get("x-forwarded-for");
 /// let address = request.peer_addr();
+/// # }
+/// ```
+///
+/// **Behind a proxy** [`peer_addr`](Self::peer_addr) is the proxy's address, and where the client is
+/// stands in `X-Forwarded-For`. Most proxies append to what the client sent there, which can be
+/// forged: the client is the *last* address, the one that your own proxy has appended, and behind N
+/// proxies of yours the Nth from the end. The first one is whatever the client says. Believe the
+/// header only if the request came from your proxy, and mind that a header may come several times:
+/// `examples/src/bin/behind_nginx.rs` in the repository does all of it.
+///
+/// ```
+/// # fn example(request: &hybi::server::Request) -> Option<std::net::IpAddr> {
+/// let last = request.headers().get_all("x-forwarded-for").iter().next_back()?;
+/// let seen_by_proxy = last.to_str().ok()?.rsplit(',').next()?;
+/// seen_by_proxy.trim().parse().ok()
 /// # }
 /// ```
 pub struct Request(Box<Inner>);
@@ -45,8 +58,8 @@ impl Request {
         }
     }
 
-    /// The address of the other end of the TCP connection: the client, or the last proxy. `None` if
-    /// it did not come over TCP.
+    /// The address of the other end of the TCP connection: the client, or the last proxy (see
+    /// [`Request`]). `None` if it did not come over TCP.
     pub fn peer_addr(&self) -> Option<SocketAddr> {
         self.0.peer
     }
