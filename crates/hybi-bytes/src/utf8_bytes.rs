@@ -15,7 +15,7 @@ use std::str::FromStr;
 /// [`Bytes`] that are valid UTF-8: text that is cheap to clone and to slice.
 ///
 /// ```
-/// use hybi_bytes::Utf8Bytes;
+/// # use hybi_bytes::Utf8Bytes;
 /// let text = Utf8Bytes::from("hello");
 /// assert_eq!(text, "hello");
 /// assert!(text.starts_with("he")); // it is a `str`
@@ -52,7 +52,7 @@ impl Utf8Bytes {
     /// length.
     ///
     /// ```
-    /// use hybi_bytes::Utf8Bytes;
+    /// # use hybi_bytes::Utf8Bytes;
     /// let key = [0x37, 0xfa, 0x21, 0x3d];
     /// assert_eq!(Utf8Bytes::copy_masked(b"\x7f\x9f\x4d\x51\x58", key)?, "Hello"); // RFC 6455 §5.7
     /// # Ok::<(), hybi_bytes::Utf8Error>(())
@@ -83,8 +83,9 @@ impl Utf8Bytes {
     /// The text that `octets` end with, from `start` on, in the memory that they have.
     ///
     /// ```
+    /// # use hybi_bytes::Utf8Bytes;
     /// let octets = b"\x81\x05Hello".to_vec(); // RFC 6455 §5.7
-    /// assert_eq!(hybi_bytes::Utf8Bytes::from_tail(octets, 2), Ok("Hello".into()));
+    /// assert_eq!(Utf8Bytes::from_tail(octets, 2), Ok("Hello".into()));
     /// ```
     ///
     /// # Errors
@@ -136,7 +137,8 @@ impl Utf8Bytes {
     /// `split` and the like return.
     ///
     /// ```
-    /// let text = hybi_bytes::Utf8Bytes::from(" hello ");
+    /// # use hybi_bytes::Utf8Bytes;
+    /// let text = Utf8Bytes::from(" hello ");
     /// assert_eq!(text.slice_ref(text.trim()), "hello");
     /// ```
     ///

@@ -8,7 +8,7 @@ use std::fmt;
 /// A code that a Close frame may carry: 1000–1003, 1007–1014, and 3000–4999.
 ///
 /// ```
-/// use hybi_proto::CloseCode;
+/// # use hybi_proto::CloseCode;
 /// assert_eq!(CloseCode::NORMAL.get(), 1000);
 /// assert!(CloseCode::new(1005).is_err()); // reserved: must not be sent
 /// assert!(CloseCode::new(4321).is_ok()); // for private use

@@ -8,7 +8,7 @@ use crate::error::Error;
 /// Each is at least 1; the largest number there is stands for no limit.
 ///
 /// ```
-/// use hybi_proto::Limits;
+/// # use hybi_proto::Limits;
 /// let limits = Limits::new().max_message_size(64 * 1024);
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

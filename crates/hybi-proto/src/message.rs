@@ -10,7 +10,7 @@ use std::fmt;
 /// `Vec<u8>`, [`Bytes`]. Cloning shares the payload.
 ///
 /// ```
-/// use hybi_proto::Message;
+/// # use hybi_proto::Message;
 /// let message = Message::from("hello");
 /// assert_eq!(message.as_text(), Some("hello"));
 /// assert_eq!(format!("{message}"), "hello");

@@ -18,7 +18,7 @@ use std::net::IpAddr;
 /// `Display` and `Debug` show the URL without user info, so that no password gets into a log.
 ///
 /// ```
-/// use hybi_proto::Target;
+/// # use hybi_proto::Target;
 /// let target = Target::parse("wss://example.com/chat?room=1")?;
 /// assert_eq!((target.host(), target.port(), target.secure()), ("example.com", 443, true));
 /// assert_eq!(target.path_and_query(), "/chat?room=1");

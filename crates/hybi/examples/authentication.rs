@@ -2,7 +2,7 @@
 //!
 //! `cargo run --example authentication -- 127.0.0.1:8080`
 
-use http::{HeaderValue, StatusCode, header};
+use hybi::http::{HeaderValue, StatusCode, header};
 use hybi::server::{Origins, Refusal, Request};
 use hybi::{Error, Server};
 

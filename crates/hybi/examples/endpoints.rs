@@ -2,7 +2,7 @@
 //!
 //! `cargo run --example endpoints -- 127.0.0.1:8080`
 
-use http::{Response, StatusCode};
+use hybi::http::{Response, StatusCode};
 use hybi::server::Refusal;
 use hybi::{Error, Server, WebSocket};
 

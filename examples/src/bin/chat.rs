@@ -3,7 +3,7 @@
 //!
 //! `cargo run -p hybi-examples --bin chat -- 127.0.0.1:8080`, then open <http://127.0.0.1:8080/> twice.
 
-use http::{HeaderValue, Response, StatusCode, header};
+use hybi::http::{HeaderValue, Response, StatusCode, header};
 use hybi::server::{Origins, Request};
 use hybi::{CloseCode, Error, Group, Limits, Options, Server, SlowClient};
 use std::time::Duration;

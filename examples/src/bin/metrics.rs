@@ -2,7 +2,7 @@
 //!
 //! `cargo run -p hybi-examples --bin metrics -- 127.0.0.1:8080`, then `curl http://127.0.0.1:8080/metrics`
 
-use http::{HeaderValue, Response, StatusCode, header};
+use hybi::http::{HeaderValue, Response, StatusCode, header};
 use hybi::{Error, Server, Stats};
 use metrics_exporter_prometheus::PrometheusHandle;
 

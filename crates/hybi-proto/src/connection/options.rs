@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 /// Zero never means "off" or "no limit": where it makes no sense, [`check`](Self::check) refuses it.
 ///
 /// ```
-/// use hybi_proto::{Limits, Options};
+/// # use hybi_proto::{Limits, Options};
 /// use std::time::Duration;
 /// let options = Options::new()
 ///     .limits(Limits::new().max_message_size(1024 * 1024))

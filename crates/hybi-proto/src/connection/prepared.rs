@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 /// A message for many connections: encoded at most once, shared by reference.
 ///
 /// ```
-/// use hybi_proto::{Message, PreparedMessage};
+/// # use hybi_proto::{Message, PreparedMessage};
 /// let prepared = PreparedMessage::new("news for everyone");
 /// assert_eq!(prepared.message(), &Message::from("news for everyone"));
 /// ```

@@ -183,8 +183,8 @@ impl Acceptor {
     /// body it is told that it may not. `ws`: `verifyClient`.
     ///
     /// ```
+    /// use hybi::http::{HeaderValue, StatusCode, header};
     /// use hybi::server::{Acceptor, Refusal};
-    /// use http::{HeaderValue, StatusCode, header};
     /// let acceptor = Acceptor::new().authorize(|request| {
     ///     let known = request.header("authorization") == Some("Bearer secret");
     ///     async move {

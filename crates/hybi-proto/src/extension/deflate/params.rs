@@ -68,7 +68,7 @@ impl Default for WindowBits {
 /// What this side wants of permessage-deflate, and how it compresses.
 ///
 /// ```
-/// use hybi_proto::{DeflateOptions, WindowBits};
+/// # use hybi_proto::{DeflateOptions, WindowBits};
 /// let options = DeflateOptions::new().level(1).client_max_window_bits(WindowBits::MIN);
 /// assert_eq!(options.offer(), "permessage-deflate; client_max_window_bits=9");
 /// ```
