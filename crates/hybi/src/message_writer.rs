@@ -22,6 +22,12 @@ const WRITE: usize = 64 * 1024;
 /// while more than [`max_buffered`](crate::Options::max_buffered) octets wait to be written. Such a
 /// message is not compressed.
 ///
+/// **Receivers count frames**: hybi (unless it uses a [`MessageReader`](crate::MessageReader)) and
+/// `ws` close with 1008 when a message has more than 16,384, the last one, which
+/// [`finish`](Self::finish) sends, included ([`Limits::max_fragments`](crate::Limits::max_fragments)).
+/// With pieces of 100 bytes that is after 1.6 MB, with pieces of 64 KiB after 1 GiB: gather what is
+/// small, to 64 KiB or more.
+///
 /// **Nothing else is sent before [`finish`](Self::finish)** but pings, pongs and a Close frame (RFC
 /// 6455 §5.4): other sends wait, `try_send` gives the message back, and for a
 /// [`Group`](crate::Group) the connection counts as slow.
@@ -56,7 +62,7 @@ impl MessageWriter {
         Ok(MessageWriter { shared: shared.clone(), text: None, finished: false })
     }
 
-    /// Sends the next piece of the message; an empty one sends nothing.
+    /// Sends the next piece of the message, as a frame of its own; an empty one sends nothing.
     ///
     /// # Cancel safety
     /// If the future is dropped before it is ready, the piece was not accepted.

@@ -28,7 +28,8 @@ impl Reader {
         self.ws.shared()
     }
 
-    /// Receives the next message; see [`WebSocket::recv`].
+    /// Receives the next message; `None` once the peer has sent a Close frame, whatever its code
+    /// ([`Writer::close_info`]); see [`WebSocket::recv`].
     ///
     /// # Cancel safety
     /// As [`WebSocket::recv`].

@@ -1,6 +1,6 @@
 //! `Stream` and `Sink` over the same polls as the inherent methods.
 //!
-//! The stream yields messages and ends after a clean close or the first error. The sink's
+//! The stream yields messages and ends after a Close frame, whatever its code, or the first error. The sink's
 //! `poll_close` sends a Close frame with 1000.
 
 use crate::error::Error;

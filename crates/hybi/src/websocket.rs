@@ -41,7 +41,10 @@ impl WebSocket {
         &self.shared
     }
 
-    /// Receives the next message; `None` once the peer has closed cleanly.
+    /// Receives the next message; `None` once the peer has sent a Close frame, whatever its code.
+    ///
+    /// So `None` is no proof of success: a server that fails (1011) or restarts (1012), or that was
+    /// sent too much (1009), says so in its Close frame. [`close_info`](Self::close_info) tells.
     ///
     /// Pings are answered meanwhile, and the closing handshake is completed.
     ///
@@ -73,7 +76,7 @@ impl WebSocket {
     }
 
     /// Waits for the next message and receives it in pieces, as they come: for messages that are
-    /// larger than memory. `None` once the peer has closed cleanly.
+    /// larger than memory. `None` as in [`recv`](Self::recv).
     ///
     /// The connection is borrowed while the message is read, as nothing else can be received
     /// meanwhile. To send, use [`MessageReader::writer`], or a [`writer`](Self::writer) from before:
@@ -101,7 +104,8 @@ impl WebSocket {
     }
 
     /// Begins a message that is sent in pieces: for messages that are larger than memory, or of which
-    /// not everything is known yet. Waits while another one is being sent so.
+    /// not everything is known yet. Waits while another one is being sent so. Each piece is a frame, and
+    /// receivers count frames: see [`MessageWriter`].
     ///
     /// # Cancel safety
     /// Dropping the future begins nothing.
@@ -118,6 +122,9 @@ impl WebSocket {
     /// handler of a [`Server`](crate::Server), and in [`batch`](crate::batch()), messages gather
     /// until the task waits for something, and leave in one write; elsewhere they are written at
     /// once.
+    ///
+    /// Who sends much to a peer that answers must receive meanwhile, in another task or in between:
+    /// otherwise both sides can be full, and wait for each other for ever.
     ///
     /// # Cancel safety
     /// If the future is dropped before it is ready, the message was not accepted.

@@ -128,7 +128,8 @@ impl Reconnecting {
     }
 
     /// How long a connection must last for the delays to begin anew (default 10 s): a server that
-    /// accepts and hangs up at once is a failure too.
+    /// accepts and hangs up at once is a failure too. Until then it counts as a failed attempt, also for
+    /// [`max_attempts`](Self::max_attempts).
     pub fn stable_after(mut self, time: Duration) -> Self {
         self.stable_after = time;
         self
@@ -183,7 +184,8 @@ impl Reconnecting {
         ReconnectingWriter::new(self.shared.clone())
     }
 
-    /// Receives the next message, of this connection or of the next; `None` at the end.
+    /// Receives the next message, of this connection or of the next; `None` at the end: after a Close
+    /// frame that is to be followed by no other attempt (see [`retry`](Self::retry)).
     ///
     /// # Cancel safety
     /// Dropping the future loses nothing; an attempt that has begun goes on with the next call.

@@ -128,7 +128,7 @@ impl Shared {
         }
     }
 
-    /// The next message; `None` once the peer has closed cleanly.
+    /// The next message; `None` once the peer has sent a Close frame.
     pub(crate) fn poll_message(
         self: &Arc<Self>,
         cx: &mut Context<'_>,
