@@ -39,6 +39,9 @@ use tokio::io::{AsyncRead, AsyncWrite};
 ///
 /// # Errors
 /// As [`Client::connect`].
+///
+/// # Panics
+/// As [`Client::connect`].
 pub async fn connect(url: &str) -> Result<WebSocket, Error> {
     Client::new().connect(url).await
 }
@@ -46,6 +49,9 @@ pub async fn connect(url: &str) -> Result<WebSocket, Error> {
 /// Opens a WebSocket over a stream that exists already; see [`Client::connect_over`].
 ///
 /// # Errors
+/// As [`Client::connect`].
+///
+/// # Panics
 /// As [`Client::connect`].
 pub async fn connect_over<S>(stream: S, url: &str) -> Result<WebSocket, Error>
 where
@@ -394,6 +400,10 @@ impl Client {
     /// [`Error::Io`] if the server cannot be reached, [`Error::Proxy`] if the proxy is the reason; [`Error::Tls`] if the server does not
     /// prove who it is; [`Error::Handshake`] if it refuses or does not speak WebSocket (see
     /// [`Error::response`]); [`Error::Limit`] if its answer is too large; [`Error::Timeout`].
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime, or in one without I/O and time (`enable_all`; `#[tokio::main]` has
+    /// both).
     pub async fn connect(&self, url: &str) -> Result<WebSocket, Error> {
         self.connect_with_response(url).await.map(|(ws, _)| ws)
     }

@@ -143,6 +143,15 @@ impl Tls {
     /// Trusts one more authority: a certificate in PEM, or several. To trust no other, add
     /// [`roots`](Self::roots)`(Roots::None)`. `ws`: `ca`.
     ///
+    /// A server's own certificate may be given if it signs itself, but rustls refuses one that is an
+    /// authority's, as `openssl req -x509` makes it by default. This makes one for tests that serves:
+    ///
+    /// ```text
+    /// openssl req -x509 -newkey rsa:2048 -nodes -keyout key.pem -out certificate.pem -days 30 \
+    ///   -subj /CN=localhost -addext subjectAltName=DNS:localhost,IP:127.0.0.1 \
+    ///   -addext basicConstraints=critical,CA:FALSE
+    /// ```
+    ///
     /// # Errors
     /// [`Error::Tls`] if it is not PEM, or has no certificate.
     pub fn authority(self, pem: impl AsRef<[u8]>) -> Result<Self, Error> {

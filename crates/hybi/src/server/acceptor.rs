@@ -39,6 +39,9 @@ type Http = dyn Fn(&Request) -> Response<Vec<u8>> + Send + Sync;
 /// Cloning is cheap. The defaults: every path and every origin is accepted, no subprotocol is
 /// chosen unless the client offers one that was named here, and the client has 10 s to send its
 /// request.
+///
+/// With hyper (feature `hyper`) use `Acceptor::upgrade`, and serve hyper's connection
+/// `.with_upgrades()`.
 #[derive(Clone)]
 pub struct Acceptor {
     pub(super) options: Arc<Options>,

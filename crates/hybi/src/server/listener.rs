@@ -57,6 +57,9 @@ impl Server {
     /// # Errors
     /// [`Error::Io`] if the address cannot be listened on: in use, not of this machine, or a port
     /// that needs more rights.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime, or in one without I/O (`enable_io`).
     pub async fn bind(address: impl ToSocketAddrs + std::fmt::Debug) -> Result<Self, Error> {
         Server::bind_with(address, &Listen::new()).await
     }
@@ -65,6 +68,9 @@ impl Server {
     ///
     /// # Errors
     /// As [`bind`](Self::bind).
+    ///
+    /// # Panics
+    /// As [`bind`](Self::bind).
     pub async fn bind_with(
         address: impl ToSocketAddrs + std::fmt::Debug,
         how: &Listen,
@@ -72,13 +78,16 @@ impl Server {
         Ok(Server::from_listener(how.bind(address).await?))
     }
 
-    /// Listens on a Unix socket. Call it within a tokio runtime.
+    /// Listens on a Unix socket.
     ///
     /// The file is removed when the server ends. One that a server has left which did not end
     /// properly is replaced.
     ///
     /// # Errors
     /// [`Error::Io`] if somebody listens on the file, if it is no socket, or if it must not be made.
+    ///
+    /// # Panics
+    /// As [`bind`](Self::bind).
     #[cfg(unix)]
     pub fn bind_unix(path: impl AsRef<Path>) -> Result<Self, Error> {
         Ok(Server::from_listener(Listener::bind_unix(path.as_ref())?))
@@ -285,6 +294,24 @@ impl Server {
     /// When the handler returns, the connection is closed: with 1000, or with 1011 if it returned an
     /// error or panicked. What it sends while it is polled leaves in one write (see
     /// [`batch`](crate::batch())).
+    ///
+    /// `?` takes hybi's own errors; other errors become one by
+    /// [`Error::application`](crate::Error::application):
+    ///
+    /// ```no_run
+    /// # async fn example(server: hybi::Server) -> Result<(), hybi::Error> {
+    /// server
+    ///     .serve(|mut ws| async move {
+    ///         while let Some(message) = ws.recv().await? {
+    ///             let text = message.as_text().unwrap_or_default();
+    ///             let number: u64 = text.parse().map_err(hybi::Error::application)?;
+    ///             ws.send(format!("{}", number / 2)).await?;
+    ///         }
+    ///         Ok(())
+    ///     })
+    ///     .await
+    /// # }
+    /// ```
     ///
     /// # Cancel safety
     /// Dropping the future stops accepting; connections that are open go on.
