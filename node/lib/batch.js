@@ -66,12 +66,17 @@ function endRead() {
 
 /** Has `outbox.flush()` called when the chunk is done or the tick is over. */
 function enlist(outbox) {
+  // No tick will end any more.
+  if (process._exiting) {
+    outbox.flush();
+    return;
+  }
   waiting.push(outbox);
   currentTick();
   if (!flushesAtExit) {
     flushesAtExit = true;
     // The kernel takes what is written even now.
-    process.on('exit', flushAll);
+    process.prependListener('exit', flushAll);
   }
 }
 

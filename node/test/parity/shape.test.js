@@ -216,3 +216,50 @@ for (const [name, end] of [['process.exit()', 'process.exit(5)'], ['an exception
     await Promise.all([ended, t.event(peer, 'close')]);
   });
 }
+
+const LAST_WORDS = "process.on('exit', () => { for (const word of ['going down', 'last state', 'end']) ws.send(word); });";
+for (const [name, steps] of [
+  ['before anything is sent', `${LAST_WORDS} process.exit();`],
+  ['after something was gathered', `ws.send('1'); ws.send('2'); ${LAST_WORDS} process.exit();`],
+  ['before something is gathered', `${LAST_WORDS} ws.send('1'); ws.send('2'); process.exit();`],
+  ['and the program ends by itself', `${LAST_WORDS} ws._socket.unref();`],
+  ['and something is thrown', `${LAST_WORDS} throw new Error('the end');`]
+]) {
+  for (const thread of ['process', 'worker']) {
+    behaviour(`${thread}: what a listener of exit sends arrives, ${name}`, async (t) => {
+      const wss = await t.serve();
+      const connection = t.event(wss, 'connection');
+      const code = `
+        const ws = new (require(PACKAGE))('ws://127.0.0.1:${wss.port}');
+        ws.on('open', () => { ${steps} });`;
+      const inWorker = code.replace('PACKAGE', "require('node:worker_threads').workerData");
+      const worker = `
+        new (require('node:worker_threads').Worker)(${JSON.stringify(inWorker)}, { eval: true, workerData: PACKAGE })
+          .on('error', ({ message }) => console.log(message));`;
+      const ended = program(t, thread === 'worker' ? worker : code);
+      const [peer] = await connection;
+
+      t.observe(peer, 'server');
+      await Promise.all([ended, t.event(peer, 'close')]);
+    });
+  }
+}
+
+for (const look of ['bufferedAmount', '_socket']) {
+  behaviour(`process: what was sent before a look at ${look} arrives, however the process ends`, async (t) => {
+    const wss = await t.serve();
+    const connection = t.event(wss, 'connection');
+    const ended = program(t, `
+      const ws = new (require(PACKAGE))('ws://127.0.0.1:${wss.port}');
+      ws.on('open', () => {
+        for (let i = 0; i < 5; i++) ws.send('message ' + i);
+        ws.${look};
+        process.kill(process.pid, 'SIGKILL');
+      });
+    `);
+    const [peer] = await connection;
+
+    t.observe(peer, 'server');
+    await Promise.all([ended, t.event(peer, 'close')]);
+  });
+}
