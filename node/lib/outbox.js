@@ -251,6 +251,7 @@ function comeBefore(outbox, socket) {
     // A method that somebody has put there stays in use.
     socket[method] = Object.hasOwn(socket, method) ? guard(socket[method]) : GUARDS[method];
   }
+  Object.defineProperties(socket, COUNTS);
 }
 
 function guard(method) {
@@ -286,5 +287,18 @@ const GUARDS = {
 };
 
 const METHODS = Object.keys(GUARDS);
+
+/** What a socket tells of itself after what has been sent. */
+const COUNTS = { bytesWritten: count('bytesWritten'), writableLength: count('writableLength') };
+
+function count(name) {
+  return {
+    configurable: true,
+    get() {
+      this[kOutbox].flush();
+      return Reflect.get(Object.getPrototypeOf(this), name, this);
+    }
+  };
+}
 
 module.exports = { LARGEST, Outbox };

@@ -115,10 +115,14 @@ class WebSocket extends EventEmitter {
     if (this[kReceiver]) this[kReceiver]._binaryType = type;
   }
 
-  /** Bytes that `send` has accepted and that are not yet with the operating system. */
+  /**
+   * Bytes that `send` has accepted and that are not yet with the operating system, which is given what has been
+   * sent in this tick before they are counted.
+   */
   get bufferedAmount() {
     const socket = this[kSocket];
     if (!socket) return this._bufferedAmount;
+    this._sender.flush();
     return socket._writableState.length + this._sender._bufferedBytes;
   }
 

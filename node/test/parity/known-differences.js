@@ -58,13 +58,5 @@ module.exports = {
   'sweep: callbacks that are none': {
     reason: 'The stream below `ws` takes them for the name of an encoding, throws, and stays corked: nothing leaves any more.',
     ours: [1, 2, 3, 4].flatMap(() => ['send', 'ping', 'pong'].map((name) => `${name} returned undefined`))
-  },
-
-  // One write for many messages is most of what makes this package fast.
-  'when the socket gets what is sent in one tick': {
-    reason:
-      'The first message of a tick is written at once, those after it together at the end of the tick, or before ' +
-      'anything else is done to the socket.',
-    ours: ['9', '9', '9', 'next tick 27']
   }
 };

@@ -352,6 +352,35 @@ behaviour('bufferedAmount: over time', async (t) => {
   t.log(ws.bufferedAmount - before);
 });
 
+behaviour('bufferedAmount: it is 0 again within the tick', async (t) => {
+  const { ws, peer } = await t.scripted();
+  let skipped = 0;
+
+  for (let i = 0; i < 10; i++) {
+    if (ws.bufferedAmount > 0) skipped++;
+    else ws.send(`message ${i}`);
+  }
+  t.log(skipped, await peer.describeFrames(10 - skipped));
+});
+
+for (const name of ['bufferedAmount', 'writableLength']) {
+  behaviour(`${name}: what the kernel does not take, of one tick`, async (t) => {
+    const { ws, peer, req } = await t.scripted();
+    const { socket } = req;
+    const told = () => (name === 'bufferedAmount' ? ws.bufferedAmount : socket.writableLength);
+
+    peer.socket.pause();
+    for (let i = 0; i < 400; i++) ws.send(Buffer.alloc(65536));
+    // Behind a write that is under way, nothing but a turn of the loop makes it less.
+    const before = told();
+    for (let i = 0; i < 5; i++) {
+      ws.send(Buffer.alloc(1000));
+      t.log(before > 0, told() - before);
+    }
+    peer.socket.destroy();
+  });
+}
+
 behaviour('bufferedAmount: data that waits for compression counts', async (t) => {
   const { ws } = await t.scripted({ perMessageDeflate: { threshold: 0 } }, { 'Sec-WebSocket-Extensions': 'permessage-deflate' });
 
@@ -523,13 +552,18 @@ behaviour('an exception in the callback of send does not hinder the others', asy
   });
 });
 
-behaviour('when the socket gets what is sent in one tick', async (t) => {
+behaviour('what the socket tells of what is sent in one tick', async (t) => {
   const { ws, req } = await t.scripted();
   const before = req.socket.bytesWritten;
 
   for (let i = 0; i < 3; i++) {
     ws.send('message');
     t.log(req.socket.bytesWritten - before);
+  }
+  // Whichever of them is asked.
+  for (let i = 0; i < 3; i++) {
+    ws.send('message');
+    t.log(req.socket.writableLength, ws._socket.writableLength, ws.bufferedAmount);
   }
   process.nextTick(() => t.log('next tick', req.socket.bytesWritten - before));
   await t.turns(1);
