@@ -4,7 +4,14 @@
 //
 // The first frame of a tick is written at once. Those that follow in the same tick are gathered
 // in an outbox until the tick is over. While a receiver works off a chunk with several messages,
-// what their listeners send is gathered until the chunk is done.
+// what their listeners send is gathered until the chunk is done, or until they have taken their time.
+
+// As they were when the program began: a test that fakes the clock does not mean ours.
+const { now } = Date;
+const { nextTick } = process;
+
+/** What is gathered while a chunk is worked off waits for so many milliseconds, and for one listener. */
+const PATIENCE = 4;
 
 /** Outboxes that have gathered something. */
 let waiting = [];
@@ -16,6 +23,12 @@ let tickEnds = false;
 /** How many receivers, one inside the other, are working off a chunk. */
 let depth = 0;
 
+/** When the chunk was begun, or what it has brought forth was written. */
+let since = 0;
+
+/** Listeners have taken longer than that: the next message of an outbox need not wait for others. */
+let isLate = false;
+
 let flushesAtExit = false;
 
 /** A socket is being read from, and the end of that will be told: a tick of its own. */
@@ -25,7 +38,7 @@ let reading = false;
 function currentTick() {
   if (!tickEnds && !reading) {
     tickEnds = true;
-    process.nextTick(endTick);
+    nextTick(endTick);
   }
   return tick;
 }
@@ -36,14 +49,33 @@ function endTick() {
   flushAll();
 }
 
-/** Tells whether everything that is sent now has to be gathered. */
-function isGathering() {
+/** Tells whether a receiver is working off a chunk. */
+function isInside() {
   return depth > 0;
+}
+
+/** Tells whether everything that is sent now has to be gathered, even the first frame of a tick. */
+function isGathering() {
+  return depth > 0 && !isLate;
 }
 
 /** Called by a receiver before it works off a chunk; `end` must follow. */
 function begin() {
-  depth++;
+  if (depth++ > 0) return;
+  since = now();
+  isLate = false;
+}
+
+/** Called by a receiver between the messages of a chunk: their listeners may take long, and others wait for it. */
+function look() {
+  // Most of what is received is answered, and what is not need not pay for the clock.
+  if (depth === 0 || waiting.length === 0) return;
+  isLate = now() - since > PATIENCE;
+  if (!isLate) return;
+  tick++;
+  flushAll();
+  // Not before: where many are waiting, writing it all takes time as well.
+  since = now();
 }
 
 /** Called by a receiver after a chunk. */
@@ -95,4 +127,4 @@ function flushAll() {
   }
 }
 
-module.exports = { begin, beginRead, currentTick, end, endRead, enlist, isGathering };
+module.exports = { begin, beginRead, currentTick, end, endRead, enlist, isGathering, isInside, look };

@@ -14,6 +14,9 @@ const { ERRORS, createError } = require('./errors');
 const { extensionName } = require('./permessage-deflate');
 const { toLimit } = require('./validation');
 
+/** As it was when the program began: a test that fakes timers does not mean those on which messages wait. */
+const { setImmediate } = globalThis;
+
 /** A message that lies in more foreign octets than this is copied out of them, unless it is large itself. */
 const MOST_PINNED = 4095;
 
@@ -141,7 +144,7 @@ class Receiver extends Writable {
   receive(memory, length, whole = null) {
     if (this[kWebSocket] !== undefined) this[kWebSocket]._heard = true;
     const decoder = this._decoder;
-    if (whole === null || decoder.read === undefined || batch.isGathering()) {
+    if (whole === null || decoder.read === undefined || batch.isInside()) {
       this._decode(memory, 0, length, null);
       return this._place;
     }
@@ -180,7 +183,7 @@ class Receiver extends Writable {
   /** Decodes a chunk from an octet on, and calls `cb` when all of its events have been emitted. */
   _decode(chunk, from, to, cb) {
     // If a listener of another receiver has written here, the records that it works off come back.
-    const outer = batch.isGathering() ? records.slice() : null;
+    const outer = batch.isInside() ? records.slice() : null;
     try {
       this._workOff(this._decoder.decode(chunk, from, to), chunk, to, cb);
     } finally {
@@ -219,8 +222,9 @@ class Receiver extends Writable {
       do {
         step = NEXT;
         if (i === count) return true;
-        const at = i++ * R.WORDS;
         step = undefined;
+        batch.look();
+        const at = i++ * R.WORDS;
         step = this._record(table[at], table[at + 1], table[at + 2], table[at + 3], chunk, cb);
       } while (step === NEXT);
       return false;

@@ -6,6 +6,7 @@ const { Writable } = require('node:stream');
 const { describe, test } = require('node:test');
 
 const batch = require('../../lib/batch');
+const Receiver = require('../../lib/receiver');
 const Sender = require('../../lib/sender');
 const { frame } = require('./support/frames');
 
@@ -100,6 +101,40 @@ describe('what is sent together leaves together', () => {
     assert.strictEqual(sender._bufferedBytes, 0);
     sender.send('d', WHOLE);
     assert.deepStrictEqual(socket.writes.slice(2), [frame(1, 'd')]);
+  });
+
+  test('of a chunk whose listeners take their time, what they have sent, before the next', () => {
+    const socket = new Socket();
+    const sender = new Sender(socket);
+    const receiver = new Receiver();
+    receiver.on('message', () => {
+      sender.send('ack', WHOLE);
+      for (const until = Date.now() + 20; Date.now() < until; );
+      sender.send('done', WHOLE);
+    });
+    receiver.write(Buffer.concat([frame(1, 'a'), frame(1, 'b'), frame(1, 'c')]));
+    const [ack, done] = [frame(1, 'ack'), frame(1, 'done')];
+    // After the first it is known that they are slow, and the first of each need not wait for the others.
+    assert.deepStrictEqual(socket.writes, [Buffer.concat([ack, done]), ack, done, ack, done]);
+  });
+
+  test('of a chunk whose listeners take their time, and a socket that throws loses none of its messages', async () => {
+    const socket = new Socket();
+    const sender = new Sender(socket);
+    const receiver = new Receiver();
+    const received = [];
+    receiver.on('message', (data) => {
+      received.push(String(data));
+      if (received.length > 1) return;
+      sender.send('ack', WHOLE);
+      for (const until = Date.now() + 20; Date.now() < until; );
+      socket.write = () => {
+        throw new Error('broken');
+      };
+    });
+    assert.throws(() => receiver.write(Buffer.concat([frame(1, 'a'), frame(1, 'b'), frame(1, 'c')])), { message: 'broken' });
+    await tick();
+    assert.deepStrictEqual(received, ['a', 'b', 'c']);
   });
 
   test('all of a chunk when it is done', () => {
