@@ -13,6 +13,9 @@ const Limiter = require('./limiter');
 const { toLimit } = require('./validation');
 const { ZlibDeflate, ZlibInflate } = require('./zlib-contexts');
 
+/** As it was when the program began: a test that fakes timers does not mean those on which messages wait. */
+const { setImmediate } = globalThis;
+
 /** From this length on (octets of input) the thread pool pays. */
 const POOL_FROM = 32 * 1024;
 /** The same for what is inflated, which may grow a thousandfold: a short input is no short work. */

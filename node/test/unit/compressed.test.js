@@ -165,3 +165,19 @@ test('what a sender compresses a receiver inflates, in order, and each callback 
     assert.deepStrictEqual(received, texts);
   }
 });
+
+test('messages come while timers are faked', { timeout: 10000 }, async (t) => {
+  const { setImmediate } = globalThis;
+  t.after(() => Object.assign(globalThis, { setImmediate }));
+  globalThis.setImmediate = () => {};
+
+  for (const allowSynchronousEvents of [true, false]) {
+    const receiver = new Receiver({ allowSynchronousEvents, extensions: extensions() });
+    const received = [];
+    const over = new Promise((resolve) => receiver.on('conclude', resolve));
+    receiver.on('message', (data) => received.push(String(data)));
+    receiver.write(Buffer.concat([frame(1, deflated('compressed'), RSV1), frame(1, 'plain'), frame(8)]));
+    await over;
+    assert.deepStrictEqual(received, ['compressed', 'plain']);
+  }
+});
