@@ -12,6 +12,7 @@
 const EventEmitter = require('events');
 
 const { EMPTY_BUFFER, kStatusCode, kWebSocket, NOOP } = require('./constants');
+const { kHeartbeat } = require('./heartbeat');
 const { OPEN, CLOSING, CLOSED } = require('./states');
 const Receiver = require('./receiver');
 const Sender = require('./sender');
@@ -69,6 +70,7 @@ function open(ws, socket, head, options) {
   readShort(socket, socketOnData, ws);
 
   ws._readyState = OPEN;
+  ws[kHeartbeat]?.start();
   ws.emit('open');
 }
 

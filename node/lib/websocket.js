@@ -14,7 +14,7 @@ const { EventTarget, defineAttribute } = require('./event-target');
 const { CONNECTING, OPEN, CLOSING, CLOSED, describe, NAMES } = require('./states');
 const connection = require('./connection');
 const { messages } = require('./messages');
-const { heartbeatInterval, startHeartbeat } = require('./heartbeat');
+const { Heartbeat, heartbeatInterval, kHeartbeat } = require('./heartbeat');
 const { abortHandshake, connect } = require('./client-handshake');
 const { extensionName } = require('./permessage-deflate');
 const { toBuffer } = require('./buffers');
@@ -56,6 +56,7 @@ class WebSocket extends EventEmitter {
     this._closeTimer = null;
     this._errorEmitted = false;
     this._extensions = {};
+    this[kHeartbeat] = null;
     // Something has come from the peer since the heartbeat looked.
     this._heard = false;
     this._paused = false;
@@ -83,7 +84,7 @@ class WebSocket extends EventEmitter {
     this._maxPendingAutoPongs = options.maxPendingAutoPongs | 0;
     this._closeTimeout = options.closeTimeout;
     const interval = heartbeatInterval(options.heartbeat);
-    if (interval > 0) startHeartbeat(this, interval);
+    if (interval > 0) this[kHeartbeat] = new Heartbeat(this, interval);
   }
 
   /**
@@ -169,6 +170,7 @@ class WebSocket extends EventEmitter {
       this._extensions[extensionName]?.cleanup();
       this[kReceiver]?.removeAllListeners();
     }
+    this[kHeartbeat]?.stop();
     this._readyState = CLOSED;
     this.emit('close', this._closeCode, this._closeMessage);
   }
@@ -295,8 +297,13 @@ class WebSocket extends EventEmitter {
    * for await (const message of ws) console.log(message);
    * ```
    *
-   * Reading slows down when the loop does. The loop ends when the connection does, and throws what the
-   * event `error` has. Leaving it early does not close the connection.
+   * Reading slows down when the loop does. The loop gets what comes from the call on: of a server's connection, it
+   * has to begin in the listener of `connection`, before anything is awaited.
+   *
+   * It ends when the peer has closed the connection, with whatever code (the event `close` tells it). It throws what
+   * the event `error` has, and where the connection is cut (1006), an error with the code `WS_ERR_ABNORMAL_CLOSURE`
+   * and `closeCode`. Leaving it early does not close the connection; what has come and was not taken is kept for the
+   * next loop.
    *
    * @returns {AsyncIterableIterator<string|Buffer|ArrayBuffer|Blob|Buffer[]>}
    */

@@ -1,19 +1,20 @@
 'use strict';
 
 const assert = require('node:assert');
-const EventEmitter = require('node:events');
+const { once } = require('node:events');
 const { test } = require('node:test');
 
 const WebSocket = require('../..');
-const { heartbeatInterval, startHeartbeat } = require('../../lib/heartbeat');
+const { Heartbeat, heartbeatInterval } = require('../../lib/heartbeat');
+const { connect, connectRaw, serve } = require('./support/connections');
 
 /** A connection that writes down what is done to it. */
-class Connection extends EventEmitter {
+class Connection {
   OPEN = 1;
   readyState = 1;
   isPaused = false;
   _heard = false;
-  _socket = { isPaused: () => false };
+  _socket = { isPaused: () => false, writableLength: 0 };
   log = [];
 
   ping() {
@@ -23,7 +24,6 @@ class Connection extends EventEmitter {
   terminate() {
     this.log.push('terminate');
     this.readyState = 3;
-    this.emit('close');
   }
 }
 
@@ -39,15 +39,15 @@ function withClock(script) {
   globalThis.clearInterval = (timer) => timers.delete(timer);
   try {
     const ws = new Connection();
-    startHeartbeat(ws, 1000);
+    const heartbeat = new Heartbeat(ws, 1000);
     assert.strictEqual(timers.size, 0);
-    ws.emit('open');
+    heartbeat.start();
     const [{ interval, keepsRunning }] = timers;
     assert.deepStrictEqual([timers.size, interval, keepsRunning], [1, 1000, false]);
     script(ws, (intervals = 1) => {
       for (let i = 0; i < intervals; i++) for (const timer of timers) timer.callback();
     });
-    ws.emit('close');
+    heartbeat.stop();
     assert.strictEqual(timers.size, 0);
   } finally {
     Object.assign(globalThis, { setInterval, clearInterval });
@@ -65,18 +65,15 @@ test('a silent peer is pinged after an interval, and cut after another', () => {
   });
 });
 
-test('whatever comes proves that the peer lives', () => {
+test('a peer is pinged every interval, whatever comes, and whatever comes proves that it lives', () => {
   withClock((ws, tick) => {
     for (let i = 0; i < 5; i++) {
       ws._heard = true;
       tick();
     }
-    assert.deepStrictEqual(ws.log, []);
+    assert.deepStrictEqual(ws.log, Array(5).fill('ping'));
     tick();
-    ws._heard = true;
-    tick();
-    tick();
-    assert.deepStrictEqual(ws.log, ['ping', 'ping']);
+    assert.deepStrictEqual(ws.log, [...Array(5).fill('ping'), 'terminate']);
   });
 });
 
@@ -87,8 +84,78 @@ test('a peer that is not read from is not blamed for silence', () => {
     ws.isPaused = false;
     ws._socket.isPaused = () => true;
     tick(5);
-    assert.deepStrictEqual(ws.log, []);
+    // What was to be heard may not have been read yet.
+    ws._socket.isPaused = () => false;
+    tick();
+    assert.deepStrictEqual(ws.log, Array(11).fill('ping'));
+    tick();
+    assert.strictEqual(ws.log.at(-1), 'terminate');
   });
+});
+
+for (const [name, set] of [
+  ['of a socket', (socket, octets) => (socket._handle = { writeQueueSize: octets })],
+  ['of a socket under TLS', (socket, octets) => (socket._handle = { writeQueueSize: 9, _parent: { writeQueueSize: octets } })],
+  ['of any stream', (socket, octets) => (socket.writableLength = octets)]
+]) {
+  test(`a peer that takes what is sent lives: ${name}`, () => {
+    withClock((ws, tick) => {
+      for (let octets = 50; octets >= 0; octets -= 10) {
+        set(ws._socket, octets);
+        tick();
+      }
+      assert.deepStrictEqual(ws.log, Array(6).fill('ping'));
+      tick();
+      assert.strictEqual(ws.log.at(-1), 'terminate');
+    });
+  });
+
+  test(`what is sent to a peer that takes nothing does not make it live: ${name}`, () => {
+    withClock((ws, tick) => {
+      tick();
+      set(ws._socket, 10);
+      tick();
+      assert.deepStrictEqual(ws.log, ['ping', 'terminate']);
+    });
+  });
+}
+
+test('a peer that reads a large message slowly is not cut', async (t) => {
+  const wss = await serve(t, { heartbeat: 300 });
+  const { socket, server } = await connectRaw(t, wss);
+  // It answers no ping, and keeps nothing.
+  socket.removeAllListeners('data');
+  const size = 64 * 1024 * 1024;
+  let received = 0;
+  socket.on('data', ({ length }) => {
+    received += length;
+    if (received >= size) return;
+    socket.pause();
+    setTimeout(() => socket.resume(), 2);
+  });
+  const cut = once(server, 'close').then(() => received);
+  server.send(Buffer.alloc(size));
+  // It is cut when it has all, and says nothing.
+  // Only when the kernel has the rest, and the peer says nothing.
+  assert.ok((await cut) > size - 10 * 1024 * 1024);
+});
+
+test('a client that has lost its listeners keeps its heartbeat', async (t) => {
+  const wss = await serve(t);
+  const connection = once(wss, 'connection');
+  const client = new WebSocket(wss.url, { heartbeat: 10 });
+  t.after(() => client.terminate());
+  client.removeAllListeners();
+  const [server] = await connection;
+  await once(server, 'ping');
+  await once(server, 'ping');
+});
+
+test('a peer that is silent is cut, which is seen as 1006', async (t) => {
+  const wss = await serve(t, { heartbeat: 10 });
+  const { client, server } = await connect(t, wss, { autoPong: false });
+  client.on('error', () => {});
+  assert.strictEqual((await once(server, 'close'))[0], 1006);
 });
 
 test('nothing is done while the connection closes', () => {
@@ -101,7 +168,7 @@ test('nothing is done while the connection closes', () => {
 
 test('the interval is 30 seconds, or what is given', () => {
   assert.strictEqual(heartbeatInterval(undefined), 0);
-  assert.strictEqual(heartbeatInterval(false), 0);
+  for (const none of [false, null, 0, { interval: 0 }, { interval: false }]) assert.strictEqual(heartbeatInterval(none), 0);
   assert.strictEqual(heartbeatInterval(true), 30000);
   assert.strictEqual(heartbeatInterval({}), 30000);
   assert.strictEqual(heartbeatInterval(10), 10);
@@ -109,7 +176,7 @@ test('the interval is 30 seconds, or what is given', () => {
 });
 
 test('an interval that is none is refused before anything is begun', () => {
-  for (const heartbeat of [-1, NaN, Infinity, 2 ** 31, 'a', { interval: 0 }]) {
+  for (const heartbeat of [-1, NaN, Infinity, 2 ** 31, 'a', '', [], [10], () => 10, Symbol('a'), 10n, { interval: '10' }, { interval: -1 }]) {
     assert.throws(() => new WebSocket('ws://127.0.0.1:1', { heartbeat }), TypeError);
     assert.throws(() => new WebSocket.Server({ noServer: true, heartbeat }), TypeError);
   }
