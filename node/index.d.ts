@@ -65,7 +65,10 @@ declare class WebSocket extends EventEmitter {
   get binaryType(): 'nodebuffer' | 'arraybuffer' | 'fragments';
   set binaryType(type: 'nodebuffer' | 'arraybuffer' | 'fragments' | 'blob');
 
-  /** Bytes that `send` has accepted and that are not yet with the operating system. */
+  /**
+   * Bytes that `send` has accepted and that are not yet with the operating system. What has been sent in this
+   * tick and waits to leave together is written first.
+   */
   readonly bufferedAmount: number;
   /** The names of the extensions in use, separated by commas. */
   readonly extensions: string;
@@ -145,7 +148,13 @@ declare class WebSocket extends EventEmitter {
   /**
    * The messages one after the other, text as strings: `for await (const message of ws)`.
    *
-   * Reading slows down when the loop does. Beyond `ws`.
+   * Reading slows down when the loop does. The loop gets what comes from the call on: of a server's
+   * connection, it has to begin in the listener of `connection`, before anything is awaited. It ends when the peer
+   * has closed the connection, with whatever code; the event `close` tells it. It throws what the event `error` has,
+   * and where the connection is cut (1006), an error with the code `WS_ERR_ABNORMAL_CLOSURE` and `closeCode`. Leaving
+   * it early does not close the connection; what has come and was not taken is kept for the next loop.
+   *
+   * Beyond `ws`.
    */
   [Symbol.asyncIterator](): AsyncIterableIterator<WebSocket.Data>;
 }
@@ -236,8 +245,9 @@ declare namespace WebSocket {
     /** Take text as it comes, without a look at its UTF-8. */
     skipUTF8Validation?: boolean | undefined;
     /**
-     * Ping a peer that is silent for an interval (milliseconds; 30,000 with `true`), and cut the
-     * connection after another. Beyond `ws`.
+     * Ping the peer every so many milliseconds (30,000 with `true`; 0 is none), and cut the connection, which is
+     * seen as `close` with 1006, when nothing has come from one ping to the next and nothing was taken of what
+     * waited to be sent. Beyond `ws`.
      */
     heartbeat?: boolean | number | { interval?: number | undefined } | undefined;
   }

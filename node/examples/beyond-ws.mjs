@@ -1,17 +1,22 @@
 // What `ws` does not have: node beyond-ws.mjs
 import WebSocket, { WebSocketServer } from 'hybi';
 
-// A connection that is silent for ten seconds is pinged; if it stays silent for ten more, it is cut.
+// Every ten seconds a ping; where nothing comes until the next, the connection is cut.
 const wss = new WebSocketServer({ port: 0, heartbeat: 10_000 });
 
 wss.on('connection', async (ws) => {
-  // The messages one after the other, text as strings. The loop ends when the connection does.
-  for await (const message of ws) {
-    // To everybody else, framed and compressed once.
-    const count = wss.broadcast(message, { except: ws });
+  try {
+    // The messages one after the other, text as strings. The loop ends when the peer closes the connection.
+    for await (const message of ws) {
+      // To everybody else, framed and compressed once.
+      const count = wss.broadcast(message, { except: ws });
 
-    // A send that is awaited.
-    await ws.sendAsync(`delivered to ${count}`);
+      // A send that is awaited.
+      await ws.sendAsync(`delivered to ${count}`);
+    }
+  } catch (error) {
+    // The peer broke the protocol, or was cut off: nobody else would catch it.
+    console.error(error.message);
   }
 });
 

@@ -9,16 +9,23 @@ const { CLOSED } = require('./states');
 /** So many messages may wait for the loop before the connection is paused. */
 const MANY = 16;
 
+/** RFC 6455 §7.1.5: no Close frame has come. */
+const ABNORMAL = 1006;
+
+/** Where a `WebSocket` keeps what a loop that was left has not taken. */
+const kUntaken = Symbol('untaken');
+
 /**
  * @param {import('./websocket')} ws the connection
  * @returns {AsyncIterableIterator<string|Buffer|ArrayBuffer|Blob|Buffer[]>}
  */
 function messages(ws) {
-  const queue = [];
+  const queue = ws[kUntaken] ?? [];
   const waiting = [];
-  let failure = null;
   let ended = ws.readyState === CLOSED;
+  let failure = ended && ws._closeCode === ABNORMAL ? cut() : null;
   let pausedHere = false;
+  if (queue.length > 0) ws[kUntaken] = undefined;
 
   const onMessage = (data, isBinary) => {
     const message = isBinary ? data : data.toString();
@@ -35,7 +42,8 @@ function messages(ws) {
   const onError = (error) => {
     failure = error;
   };
-  const onClose = () => {
+  const onClose = (code) => {
+    if (failure === null && code === ABNORMAL) failure = cut();
     stop();
     while (waiting.length > 0) end(waiting.shift());
   };
@@ -79,7 +87,8 @@ function messages(ws) {
     },
     return(value) {
       stop();
-      queue.length = 0;
+      failure = null;
+      if (queue.length > 0) ws[kUntaken] = queue.splice(0).concat(ws[kUntaken] ?? []);
       while (waiting.length > 0) waiting.shift().resolve({ value: undefined, done: true });
       if (pausedHere) ws.resume();
       return Promise.resolve({ value, done: true });
@@ -88,6 +97,13 @@ function messages(ws) {
       return this;
     }
   };
+}
+
+function cut() {
+  const error = new Error('The connection was cut: no Close frame was received');
+  error.code = 'WS_ERR_ABNORMAL_CLOSURE';
+  error.closeCode = ABNORMAL;
+  return error;
 }
 
 module.exports = { messages };

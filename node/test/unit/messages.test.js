@@ -96,3 +96,64 @@ test('for await over a closed connection ends at once', async (t) => {
   await once(client, 'close');
   for await (const message of client) assert.fail(message);
 });
+
+test('what a loop that is left has not taken is there for the next one, and comes before what comes then', async (t) => {
+  const wss = await serve(t);
+  const { client, server } = await connect(t, wss);
+  const count = 100;
+  for (let i = 0; i < count; i++) server.send(String(i));
+  const messages = [];
+  for await (const message of client) {
+    messages.push(message);
+    // All of them have come with the first.
+    if (messages.length === 10) break;
+  }
+  for await (const message of client) {
+    if (messages.push(message) === 20) break;
+  }
+  server.send('last');
+  server.close();
+  for await (const message of client) messages.push(message);
+  assert.deepStrictEqual(messages, [...Array.from({ length: count }, (_, i) => String(i)), 'last']);
+});
+
+test('what is kept for the next loop is there when the connection is over', async (t) => {
+  const wss = await serve(t);
+  const { client, server } = await connect(t, wss);
+  for (const text of ['a', 'b', 'c']) server.send(text);
+  server.close();
+  for await (const message of client) {
+    assert.strictEqual(message, 'a');
+    break;
+  }
+  await once(client, 'close');
+  const messages = [];
+  for await (const message of client) messages.push(message);
+  assert.deepStrictEqual(messages, ['b', 'c']);
+});
+
+test('for await throws when the connection is cut, after the messages before it, and once', async (t) => {
+  const wss = await serve(t);
+  const { client, server } = await connect(t, wss);
+  const cut = { code: 'WS_ERR_ABNORMAL_CLOSURE', closeCode: 1006 };
+  const iterator = client[Symbol.asyncIterator]();
+  server.send('before');
+  server.terminate();
+  await once(client, 'close');
+  assert.deepStrictEqual(await iterator.next(), { value: 'before', done: false });
+  await assert.rejects(iterator.next(), cut);
+  assert.deepStrictEqual(await iterator.next(), { value: undefined, done: true });
+  // So does one that begins when it has been.
+  await assert.rejects(client[Symbol.asyncIterator]().next(), cut);
+});
+
+test('for await ends with a Close frame, whatever its code is', async (t) => {
+  const wss = await serve(t);
+  for (const code of [undefined, 1000, 1011, 4000]) {
+    const { client, server } = await connect(t, wss);
+    const closed = once(client, 'close');
+    server.close(code);
+    for await (const message of client) assert.fail(message);
+    assert.strictEqual((await closed)[0], code ?? 1005);
+  }
+});
