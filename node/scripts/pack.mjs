@@ -52,11 +52,17 @@ function pack(directory) {
 }
 
 function packMain(directory) {
-  for (const file of [...manifest.files, 'README.md']) {
+  for (const file of manifest.files) {
     cpSync(join(root, file), join(directory, file), { recursive: true });
   }
   copyFileSync(join(root, '../LICENSE'), join(directory, 'LICENSE'));
+  // The readme's link, which leads out of the package in the repository.
+  mkdirSync(join(directory, 'docs'));
+  copyFileSync(join(root, '../docs/PARITY.md'), join(directory, 'docs/PARITY.md'));
+  const readme = readFileSync(join(root, 'README.md'), 'utf8');
+  writeFileSync(join(directory, 'README.md'), readme.replaceAll('](../docs/', '](docs/'));
   const { scripts, devDependencies, ...published } = manifest;
+  published.files = [...manifest.files, 'docs/'];
   published.optionalDependencies = Object.fromEntries(
     Object.keys(PLATFORMS).map((platform) => [`@hybi/${platform}`, version])
   );

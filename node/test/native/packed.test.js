@@ -83,6 +83,12 @@ test('the tarballs hold what they should, and name each other', { skip }, () => 
     assert.ok(fs.existsSync(path.join(place, 'node_modules/hybi', file)), file);
   }
   assert.ok(!fs.existsSync(path.join(place, 'node_modules/hybi/test')));
+  for (const file of ['README.md', 'docs/PARITY.md', 'examples/README.md']) {
+    const text = fs.readFileSync(path.join(place, 'node_modules/hybi', file), 'utf8');
+    for (const [, link] of text.matchAll(/\]\((?!https?:|#)([^)#]+)/g)) {
+      assert.ok(fs.existsSync(path.join(place, 'node_modules/hybi', path.dirname(file), link)), `${file}: ${link}`);
+    }
+  }
 });
 
 test('with the package of this platform the simple server runs on native code', { skip }, async () => {
