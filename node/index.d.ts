@@ -429,11 +429,12 @@ declare namespace WebSocket {
     shouldHandle(request: InstanceType<U>): boolean | Promise<boolean>;
 
     /**
-     * Sends a message to every open connection, framed once; returns how many there were.
+     * Sends a message to every open connection, framed once; returns how many there were. Of a `Blob` the octets
+     * have to be read before: `Buffer.from(await blob.arrayBuffer())`.
      *
      * Beyond `ws`.
      */
-    broadcast(data: Sendable, options?: BroadcastOptions): number;
+    broadcast(data: Exclude<Sendable, Blob>, options?: BroadcastOptions): number;
 
     on<K extends keyof ServerEvents>(event: K, listener: ServerListener<K, T, U>): this;
     on(event: string | symbol, listener: (this: Server<T>, ...args: any[]) => void): this;

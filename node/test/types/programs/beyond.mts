@@ -15,6 +15,9 @@ const count: number = wss.broadcast('x', { except: ws, binary: true, compress: f
 
 wss.broadcast(Buffer.from('x'), { except: [ws] });
 wss.broadcast('x');
+// @ts-expect-error it would have to be read before
+wss.broadcast(new Blob(['x']));
+wss.broadcast(new Uint8Array(1));
 new Receiver({ isServer: true, extensions: { 'permessage-deflate': new PerMessageDeflate({ isServer: true }) } }).on('message', () => {});
 new Sender(process.stdout as any).ping('x', true);
 console.log(count, extension.parse('a; b=1').a?.[0]?.b, subprotocol.parse('a, b').has('a'));
