@@ -25,6 +25,14 @@ type Callback = (err?: Error) => void;
  * `unexpected-response`.
  */
 declare class WebSocket extends EventEmitter {
+  /**
+   * What parses, masks and checks frames in this process: `native` code, or JavaScript where there is none for
+   * this machine or it is turned off.
+   *
+   * Beyond `ws`.
+   */
+  static readonly codec: 'native' | 'js';
+
   /** The connection is not open yet. */
   static readonly CONNECTING: 0;
   /** The connection is open. */

@@ -6,6 +6,7 @@
  * For CommonJS: `const WebSocket = require('hybi')`; ES modules get `wrapper.mjs`.
  */
 
+const codec = require('./lib/codec');
 const WebSocket = require('./lib/websocket');
 
 WebSocket.createWebSocketStream = require('./lib/stream');
@@ -17,5 +18,8 @@ WebSocket.Server = require('./lib/websocket-server');
 WebSocket.subprotocol = require('./lib/subprotocol');
 WebSocket.WebSocket = WebSocket;
 WebSocket.WebSocketServer = WebSocket.Server;
+
+// Which of the two parses frames here. Not enumerable, like what only says something about a class.
+Object.defineProperty(WebSocket, 'codec', { value: codec.Inflate === null ? 'js' : 'native' });
 
 module.exports = WebSocket;

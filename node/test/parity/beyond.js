@@ -3,4 +3,4 @@
  */
 'use strict';
 
-module.exports = new Set(['WebSocket.prototype.sendAsync', 'WebSocketServer.prototype.broadcast']);
+module.exports = new Set(['WebSocket.codec', 'WebSocket.prototype.sendAsync', 'WebSocketServer.prototype.broadcast']);

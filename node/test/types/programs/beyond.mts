@@ -20,5 +20,8 @@ wss.broadcast(new Blob(['x']));
 wss.broadcast(new Uint8Array(1));
 new Receiver({ isServer: true, extensions: { 'permessage-deflate': new PerMessageDeflate({ isServer: true }) } }).on('message', () => {});
 new Sender(process.stdout as any).ping('x', true);
-console.log(count, extension.parse('a; b=1').a?.[0]?.b, subprotocol.parse('a, b').has('a'));
+const codec: 'native' | 'js' = WebSocket.codec;
+// @ts-expect-error read only
+WebSocket.codec = 'js';
+console.log(codec, count, extension.parse('a; b=1').a?.[0]?.b, subprotocol.parse('a, b').has('a'));
 console.log(Sender.frame(Buffer.from(''), { fin: true, opcode: 1, mask: false, rsv1: false }).length, WebSocket.Receiver);
