@@ -111,7 +111,8 @@ class ZlibInflate {
       // A final block has ended the stream of this message; the next begins another.
       if (stream.readableEnded) this._drop();
       else if (fin && this._noContextTakeover) stream.reset();
-      callback(null, concat(chunks, length));
+      // A copy even of one chunk: what zlib writes to next must not go to another thread with the message.
+      callback(null, Buffer.concat(chunks, length));
     };
 
     stream.on('data', (chunk) => {

@@ -1,6 +1,7 @@
 'use strict';
 
 const assert = require('node:assert');
+const { spawnSync } = require('node:child_process');
 const { describe, test } = require('node:test');
 const zlib = require('node:zlib');
 
@@ -280,4 +281,23 @@ describe('contexts over node:zlib', () => {
       }
     }
   });
+});
+
+test('a message that zlib has inflated may be given to another thread', () => {
+  // What zlib writes to next must not be gone: that ends the process, so it is one of its own.
+  const program = `
+    const zlib = require('node:zlib');
+    const { ZlibInflate } = require(${JSON.stringify(require.resolve('../../lib/zlib-contexts'))});
+    const inflate = new ZlibInflate({}, false);
+    const data = zlib.deflateRawSync(Buffer.alloc(5000, 'x'), { finishFlush: zlib.constants.Z_SYNC_FLUSH }).subarray(0, -4);
+    let left = 3;
+    (function next() {
+      inflate.inflateAsync(data, true, 0, (error, message) => {
+        const { length } = structuredClone(message, { transfer: [message.buffer] });
+        console.log(length, message.length);
+        if (--left > 0) next();
+      });
+    })();`;
+  const { stdout, stderr } = spawnSync(process.execPath, ['-e', program], { encoding: 'utf8' });
+  assert.strictEqual(stdout + stderr, '5000 0\n'.repeat(3));
 });
