@@ -34,14 +34,23 @@ class ZlibDeflate {
     this._length = 0;
     // No other flush ends as a message has to.
     const flush = options.flush === Z_FULL_FLUSH ? Z_FULL_FLUSH : Z_SYNC_FLUSH;
-    this._stream = zlib.createDeflateRaw({ ...options, flush });
-    this._stream.on('data', (chunk) => {
+    this._options = { ...options, flush };
+    // At once: what is wrong with the options is thrown before anything is begun. But a window is right, and
+    // streams for hundreds of connections are long work in one turn of the loop.
+    this._stream = Object.keys(options).some((name) => name !== 'windowBits') ? this._open() : null;
+  }
+
+  _open() {
+    const stream = zlib.createDeflateRaw(this._options);
+    stream.on('data', (chunk) => {
       this._chunks.push(chunk);
       this._length += chunk.length;
     });
+    return stream;
   }
 
   compressAsync(data, fin, callback) {
+    this._stream ??= this._open();
     const stream = this._stream;
     stream.write(data, () => {
       // Closed meanwhile.
@@ -58,11 +67,11 @@ class ZlibDeflate {
 
   /** Forgets all messages. Only while none is being compressed. */
   reset() {
-    this._stream.reset();
+    this._stream?.reset();
   }
 
   close() {
-    this._stream.close();
+    this._stream?.close();
     this._stream = null;
   }
 }
