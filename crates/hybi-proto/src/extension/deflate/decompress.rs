@@ -93,6 +93,27 @@ impl Decompressor {
         Ok(())
     }
 
+    /// As [`decompress`](Self::decompress), but ends once about `stretch` bytes have been handed out
+    /// (or read, if there is more of those): then it returns false, and the next call, of this or
+    /// of `decompress`, must go on with what is left of `input`.
+    ///
+    /// # Errors
+    /// As `decompress`.
+    pub fn decompress_stretch(
+        &mut self,
+        input: &mut &[u8],
+        fin: bool,
+        max_message_size: usize,
+        stretch: usize,
+        sink: &mut dyn FnMut(&[u8]) -> Result<(), Error>,
+    ) -> Result<bool, Error> {
+        self.paused = false;
+        self.left = u32::try_from(stretch).unwrap_or(u32::MAX).max(1);
+        let result = self.decompress_slice(input, fin, max_message_size, sink);
+        self.left = self.slice;
+        result
+    }
+
     /// As [`decompress`](Self::decompress), but ends when the stretch does: then it is
     /// [paused](Self::is_paused), returns false, and goes on with what it has left of `input`
     /// when it is called again.
