@@ -4,9 +4,11 @@
  * `PerMessageDeflate`: the extension of RFC 7692, negotiated and at work.
  *
  * Negotiation is in `deflate-params`; compressing is done by native contexts where there are, which work
- * at once on what is small and in the thread pool on what is large, else by node:zlib, always in the pool.
+ * at once on what is small, as long as it is not too much in one turn of the loop, and in the thread pool on
+ * the rest, else by node:zlib, always in the pool.
  */
 
+const Budget = require('./budget');
 const codec = require('./codec');
 const params = require('./deflate-params');
 const Limiter = require('./limiter');
@@ -18,8 +20,14 @@ const { setImmediate } = globalThis;
 
 /** From this length on (octets of input) the thread pool pays. */
 const POOL_FROM = 32 * 1024;
-/** The same for what is inflated, which may grow a thousandfold: a short input is no short work. */
+/** The same for what is inflated. */
 const INFLATE_POOL_FROM = 8 * 1024;
+/** It may grow a thousandfold: what is longer than this (octets of output) is finished in the thread pool. */
+const INFLATE_STRETCH = 64 * 1024;
+
+/** What is compressed at once in one turn of the loop (octets of input), and what is inflated (octets of output). */
+const deflateBudget = new Budget(256 * 1024);
+const inflateBudget = new Budget(1024 * 1024);
 
 /** Options of zlib that native contexts have too, or that make no difference to what is sent: from, to. */
 const NATIVE_OPTIONS = { chunkSize: [64, Infinity], level: [-1, 9], memLevel: [1, 9], windowBits: [8, 15] };
@@ -181,10 +189,12 @@ class Jobs {
   /**
    * @param {object} context a native one or one of `zlib-contexts`
    * @param {number} poolFrom the length from which the thread pool does it; 0 if the context knows nothing else
+   * @param {Budget} budget for what is done here
    */
-  constructor(context, poolFrom) {
+  constructor(context, poolFrom, budget) {
     this._context = context;
     this._poolFrom = poolFrom;
+    this._budget = budget;
     this._jobs = [];
     this._release = null;
     this._closed = false;
@@ -195,9 +205,9 @@ class Jobs {
     if (this._jobs.length === 1) this._start();
   }
 
-  /** Whether something can be done in this thread, and now. */
-  _canRunHere(data) {
-    return this._jobs.length === 0 && data.length < this._poolFrom;
+  /** Whether something may be done in this thread, and now, if nothing is under way. */
+  _mayRunHere(data) {
+    return data.length < this._poolFrom && this._budget.isLeft();
   }
 
   /** @param {string} [message] what those who wait are told; nothing without it */
@@ -212,10 +222,7 @@ class Jobs {
 
   _start() {
     const { data, fin } = this._jobs[0];
-    if (data.length < this._poolFrom) {
-      this._startHere(data, fin);
-      return;
-    }
+    if (this._mayRunHere(data) && this._startHere(data, fin)) return;
     limiter.run((done) => {
       if (this._closed) {
         done();
@@ -236,7 +243,11 @@ class Jobs {
     release?.();
   }
 
-  /** In this thread; told in a later turn of the loop, as if it had come from the pool. */
+  /**
+   * In this thread; told in a later turn of the loop, as if it had come from the pool.
+   *
+   * @returns {boolean} false if there is more to do than may be done here
+   */
   _startHere(data, fin) {
     let error = null;
     let output;
@@ -245,7 +256,9 @@ class Jobs {
     } catch (thrown) {
       error = thrown;
     }
+    if (output === null) return false;
     setImmediate(() => this._finish(error, output));
+    return true;
   }
 
   _finish(error, output) {
@@ -261,7 +274,9 @@ class Jobs {
 class DeflateJobs extends Jobs {
   /** @returns {number} how many octets the codec holds; −1 if it cannot be done here */
   runHeld(data, fin) {
-    return this._canRunHere(data) ? this._context.compressHeld(data, fin) : -1;
+    if (this._jobs.length !== 0 || !this._mayRunHere(data)) return -1;
+    this._budget.spend(octetsOf(data));
+    return this._context.compressHeld(data, fin);
   }
 
   /** @returns {boolean} false if the context cannot forget */
@@ -272,6 +287,7 @@ class DeflateJobs extends Jobs {
   }
 
   _now(data, fin) {
+    this._budget.spend(octetsOf(data));
     return this._context.compress(data, fin);
   }
 
@@ -281,42 +297,62 @@ class DeflateJobs extends Jobs {
 }
 
 class InflateJobs extends Jobs {
-  constructor(context, poolFrom, limit) {
-    super(context, poolFrom);
+  constructor(context, poolFrom, budget, limit) {
+    super(context, poolFrom, budget);
     this._limit = limit;
+    /** The context has stopped within the data that comes next: the pool has to go on with it. */
+    this._isBegun = false;
   }
 
-  /** @returns {Buffer|null} null if it cannot be done here */
+  /** @returns {Buffer|null} null if it cannot be done here, or not all of it */
   runSync(data, fin) {
-    return this._canRunHere(data) ? this._now(data, fin) : null;
+    return this._jobs.length === 0 && this._mayRunHere(data) ? this._now(data, fin) : null;
+  }
+
+  _mayRunHere(data) {
+    return !this._isBegun && super._mayRunHere(data);
   }
 
   _now(data, fin) {
-    return this._context.inflate(data, fin, this._limit);
+    // What it was is known only afterwards, but for an error.
+    let octets = INFLATE_STRETCH;
+    try {
+      const output = this._context.inflate(data, fin, this._limit, INFLATE_STRETCH);
+      this._isBegun = output === null;
+      if (output !== null) octets = Math.max(output.length, data.length);
+      return output;
+    } finally {
+      this._budget.spend(octets);
+    }
   }
 
   _later(data, fin, callback) {
+    this._isBegun = false;
     this._context.inflateAsync(data, fin, this._limit, callback);
   }
+}
+
+function octetsOf(data) {
+  return typeof data === 'string' ? Buffer.byteLength(data) : data.length;
 }
 
 function deflateJobs({ _options: options, _isServer: isServer, params: agreed }) {
   const { windowBits, noContextTakeover } = settingsOf(agreed, isServer ? 'server' : 'client');
   const zlibOptions = { ...options.zlibDeflateOptions, windowBits };
   if (codec.Deflate === null || !isNative(zlibOptions)) {
-    return new DeflateJobs(new ZlibDeflate(zlibOptions, noContextTakeover), 0);
+    return new DeflateJobs(new ZlibDeflate(zlibOptions, noContextTakeover), 0, deflateBudget);
   }
   const { level, memLevel } = zlibOptions;
-  return new DeflateJobs(new codec.Deflate({ level, memLevel, windowBits, noContextTakeover }), POOL_FROM);
+  return new DeflateJobs(new codec.Deflate({ level, memLevel, windowBits, noContextTakeover }), POOL_FROM, deflateBudget);
 }
 
 function inflateJobs({ _options: options, _isServer: isServer, _maxPayload: limit, params: agreed }) {
   const { windowBits, noContextTakeover } = settingsOf(agreed, isServer ? 'client' : 'server');
   const zlibOptions = { ...options.zlibInflateOptions, windowBits };
   if (codec.Inflate === null || !isNative(zlibOptions)) {
-    return new InflateJobs(new ZlibInflate(zlibOptions, noContextTakeover), 0, limit);
+    return new InflateJobs(new ZlibInflate(zlibOptions, noContextTakeover), 0, inflateBudget, limit);
   }
-  return new InflateJobs(new codec.Inflate({ windowBits, noContextTakeover }), INFLATE_POOL_FROM, limit);
+  return new InflateJobs(new codec.Inflate({ windowBits, noContextTakeover }), INFLATE_POOL_FROM, inflateBudget, limit);
 }
 
 /** What is agreed for the messages of one side. */

@@ -206,10 +206,11 @@ exports! {
         Ok(call.nothing())
     };
 
-    /// number, piece, fin, limit → the length of the output, or a negative number
+    /// number, piece, fin, limit, stretch → the length of the output, or a negative number
     Decompress c"decompress" = |call, addon| {
         let (number, fin, limit) = (call.number(0)?, call.boolean(2)?, call.length(3)?);
-        let result = addon.decompress(number, call.octets(1)?, fin, limit)?;
+        let stretch = call.length(4)?;
+        let result = addon.decompress(number, call.octets(1)?, fin, limit, stretch)?;
         call.answer_length(result)
     };
 

@@ -39,6 +39,8 @@ impl Output {
 const TOO_LARGE: i64 = -1;
 /// The work was not done: a task that has not been run, or has panicked.
 const NOT_DONE: i64 = -2;
+/// There is more to inflate than was to be inflated at once: the pool goes on with the same piece.
+const UNFINISHED: i64 = -3;
 /// It is not DEFLATE data; so much less the length of the reason, which is put out instead.
 const INVALID: i64 = -16;
 
@@ -89,13 +91,21 @@ pub(crate) fn compressor(
 pub(crate) struct Inflater {
     decompressor: Decompressor,
     produced: usize,
+    /// A piece that is not finished.
+    begun: Option<Begun>,
+}
+
+/// How far a piece has been read, and what has come of it.
+struct Begun {
+    read: usize,
+    out: Vec<u8>,
 }
 
 /// A decompressor for what the peer sends.
 pub(crate) fn decompressor(window_bits: u32, no_context_takeover: bool) -> Inflater {
     let params =
         DeflateParams::default().with(Role::Server, no_context_takeover, window(window_bits));
-    Inflater { decompressor: Decompressor::new(Role::Client, &params), produced: 0 }
+    Inflater { decompressor: Decompressor::new(Role::Client, &params), produced: 0, begun: None }
 }
 
 /// Compresses a message, or with `fin` false a fragment of one.
@@ -109,22 +119,37 @@ fn compress(compressor: &mut Compressor, message: &[u8], fin: bool, out: &mut Ve
 }
 
 /// Decompresses a piece of a message; it may come to `limit` bytes (0: to any number).
+///
+/// After about `stretch` bytes it stops, and tells [`UNFINISHED`]; then the next call has to be for
+/// the same piece, and goes on.
 fn decompress(
     inflater: &mut Inflater,
     piece: &[u8],
     fin: bool,
     limit: usize,
+    stretch: usize,
     out: &mut Vec<u8>,
 ) -> i64 {
+    let Inflater { decompressor, produced, begun } = inflater;
     out.clear();
-    let limit = if limit == 0 { usize::MAX } else { inflater.produced.saturating_add(limit) };
-    let result = inflater.decompressor.decompress(piece, fin, limit, &mut |plain| {
+    let mut rest = piece;
+    if let Some(Begun { read, out: before }) = begun.take() {
+        rest = piece.get(read..).unwrap_or_default();
+        *out = before;
+    }
+    let limit = if limit == 0 { usize::MAX } else { produced.saturating_add(limit) };
+    let mut sink = |plain: &[u8]| {
         out.try_reserve(plain.len()).map_err(|_| no_memory())?;
         out.extend_from_slice(plain);
         Ok(())
-    });
-    inflater.produced = if fin { 0 } else { inflater.produced.saturating_add(out.len()) };
-    number(result, out)
+    };
+    let result = decompressor.decompress_stretch(&mut rest, fin, limit, stretch, &mut sink);
+    if let Ok(false) = result {
+        *begun = Some(Begun { read: piece.len() - rest.len(), out: std::mem::take(out) });
+        return UNFINISHED;
+    }
+    *produced = if fin { 0 } else { produced.saturating_add(out.len()) };
+    number(result.map(|_| ()), out)
 }
 
 #[cold]
@@ -149,9 +174,10 @@ impl Addon {
         piece: &[u8],
         fin: bool,
         limit: usize,
+        stretch: usize,
     ) -> Result<i64, Refused> {
-        let decompressor = self.decompressors.get(number)?;
-        Ok(decompress(decompressor, piece, fin, limit, &mut self.output.0))
+        let inflater = self.decompressors.get(number)?;
+        Ok(decompress(inflater, piece, fin, limit, stretch, &mut self.output.0))
     }
 }
 
@@ -221,7 +247,10 @@ impl Decompressing {
 impl Task<Addon> for Decompressing {
     fn run(&mut self) {
         let Decompressing { context, piece, fin, limit, out, .. } = self;
-        self.result = decompress(context, piece, *fin, *limit, out);
+        self.result = UNFINISHED;
+        while self.result == UNFINISHED {
+            self.result = decompress(context, piece, *fin, *limit, usize::MAX, out);
+        }
     }
 
     fn finish(self: Box<Self>, addon: &mut Addon) -> i64 {
@@ -236,6 +265,8 @@ impl Task<Addon> for Decompressing {
 mod tests {
     use super::*;
 
+    const ALL: usize = usize::MAX;
+
     #[test]
     fn a_message_is_read_as_it_was_written_in_pieces_with_any_window() {
         let message = b"once upon a time ".repeat(100);
@@ -247,7 +278,7 @@ mod tests {
                 assert_eq!(compress(&mut sender, &message, true, &mut wire), wire.len() as i64);
                 let (first, second) = wire.split_at(wire.len() / 2);
                 for (piece, fin) in [(first, false), (second, true)] {
-                    let len = decompress(&mut receiver, piece, fin, 10_000, &mut plain);
+                    let len = decompress(&mut receiver, piece, fin, 10_000, ALL, &mut plain);
                     assert_eq!(len, plain.len() as i64);
                     all.extend_from_slice(&plain);
                 }
@@ -263,9 +294,49 @@ mod tests {
         for _ in 0..2 {
             for (fragment, fin) in [(&b"Hel"[..], false), (b"", false), (b"lo", true)] {
                 compress(&mut sender, fragment, fin, &mut wire);
-                let len = decompress(&mut receiver, &wire, fin, 3, &mut plain);
+                let len = decompress(&mut receiver, &wire, fin, 3, ALL, &mut plain);
                 assert_eq!((len, &plain[..]), (fragment.len() as i64, fragment));
             }
+        }
+    }
+
+    #[test]
+    fn a_stretch_ends_and_the_next_goes_on_as_if_it_had_not() {
+        let long = b"once upon a time ".repeat(20_000);
+        let (mut sender, mut receiver) = (compressor(15, false, 6, 8), decompressor(15, false));
+        let (mut wire, mut plain) = (Vec::new(), Vec::new());
+        for message in [&b"short"[..], &long, b"short", &long] {
+            for (fragment, fin) in [(message, false), (b" and its end", true)] {
+                compress(&mut sender, fragment, fin, &mut wire);
+                let mut stretches = 1;
+                while decompress(&mut receiver, &wire, fin, long.len(), 64 * 1024, &mut plain)
+                    == UNFINISHED
+                {
+                    assert!(plain.is_empty());
+                    stretches += 1;
+                }
+                assert_eq!(stretches, 1 + fragment.len() / (64 * 1024));
+                assert!(plain == fragment);
+            }
+        }
+    }
+
+    #[test]
+    fn a_limit_below_or_beyond_a_stretch_is_kept() {
+        let (mut wire, mut plain) = (Vec::new(), Vec::new());
+        compress(&mut compressor(15, false, 6, 8), &vec![0; 1_000_000], true, &mut wire);
+        for limit in [1, 1000, 65_535, 65_536, 300_000, 999_999] {
+            let mut receiver = decompressor(15, false);
+            let mut result = UNFINISHED;
+            let mut stretches = 0;
+            while result == UNFINISHED {
+                result = decompress(&mut receiver, &wire, true, limit, 64 * 1024, &mut plain);
+                stretches += 1;
+            }
+            assert_eq!(result, TOO_LARGE, "{limit}");
+            // A bomb is not inflated beyond its limit.
+            assert_eq!(stretches, 1 + limit / (64 * 1024), "{limit}");
+            assert!(plain.len() <= limit);
         }
     }
 
@@ -273,10 +344,11 @@ mod tests {
     fn an_error_is_a_negative_number() {
         let mut plain = Vec::new();
         let mut receiver = decompressor(15, false);
-        let too_large = decompress(&mut receiver, &[0x4a, 0x4c, 0x04, 0x00], true, 1, &mut plain);
+        let message = [0x4a, 0x4c, 0x04, 0x00];
+        let too_large = decompress(&mut receiver, &message, true, 1, ALL, &mut plain);
         assert_eq!(too_large, TOO_LARGE);
         let mut receiver = decompressor(15, false);
-        let invalid = decompress(&mut receiver, &[0xff; 9], true, 100, &mut plain);
+        let invalid = decompress(&mut receiver, &[0xff; 9], true, 100, ALL, &mut plain);
         let reason = b"invalid block type";
         assert_eq!(invalid, INVALID - reason.len() as i64);
         assert_eq!(plain, reason);

@@ -66,8 +66,11 @@
 //   The four octets 00 00 ff ff at the end of a message are cut off if `fin` (RFC 7692 §7.2.1).
 //   One call at a time: the next after `cb`.
 // new Inflate({ windowBits, noContextTakeover })
-//   .inflate(data, fin, limit) → Buffer     at most `limit` octets (0: no limit), else it throws
-//   .inflateAsync(data, fin, limit, cb)     the same on another thread
+//   .inflate(data, fin, limit, stretch) → Buffer
+//                                           at most `limit` octets (0: no limit), else it throws; null if it has
+//                                           stopped after about `stretch` octets (without one it does not): then
+//                                           `inflateAsync` must be next, with the same data, and goes on
+//   .inflateAsync(data, fin, limit, cb)     the same on another thread, without stopping
 //   An error has `code` and the close code under kStatusCode: createError(UNSUPPORTED_MESSAGE_LENGTH) for
 //   the limit; code 'Z_DATA_ERROR', errno -3 and close code 1007 for invalid data.
 

@@ -36,6 +36,7 @@ const MASK_NATIVE_FROM = 64;
 
 // What Rust says in place of a length (crates/hybi-node/src/deflate.rs).
 const TOO_LARGE = -1;
+const UNFINISHED = -3;
 /** So much less the length of the reason, which is taken as the output. */
 const INVALID = -16;
 
@@ -173,8 +174,9 @@ if (addon !== null) {
       decompressors.register(this, this._number);
     }
 
-    inflate(data, fin, limit) {
-      return result(addon.decompress(this._number, data, Boolean(fin), limit));
+    inflate(data, fin, limit, stretch = Number.MAX_SAFE_INTEGER) {
+      const length = addon.decompress(this._number, data, Boolean(fin), limit, stretch);
+      return length === UNFINISHED ? null : result(length);
     }
 
     inflateAsync(data, fin, limit, cb) {
