@@ -46,6 +46,7 @@ pub(crate) fn set_up(module: &mut Module) -> Result<(), Refused> {
     module.function(&addon, FreeDecompressor)?;
     module.function(&addon, Decompress)?;
     module.function(&addon, DecompressLater)?;
+    module.function(&addon, Fetch)?;
     module.function(&addon, Take)?;
     module.function(&addon, Count)
 }
@@ -214,12 +215,18 @@ exports! {
         call.answer_length(result)
     };
 
-    /// number, piece, fin, limit, callback(as `decompress` returns)
+    /// number, piece, fin, limit, callback(as `decompress` returns); `fetch` gets the output
     DecompressLater c"decompressLater" = |call, addon| {
         let (number, fin, limit) = (call.number(0)?, call.boolean(2)?, call.length(3)?);
         let piece = call.octets(1)?.to_vec();
         let task = Decompressing::begin(addon, number, piece, fin, limit)?;
         call.queue(4, task, addon)?;
+        Ok(call.nothing())
+    };
+
+    /// number: has `take` take what `decompressLater` has made for this decompressor
+    Fetch c"fetch" = |call, addon| {
+        addon.fetch(call.number(0)?)?;
         Ok(call.nothing())
     };
 

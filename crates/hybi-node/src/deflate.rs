@@ -93,6 +93,8 @@ pub(crate) struct Inflater {
     produced: usize,
     /// A piece that is not finished.
     begun: Option<Begun>,
+    /// What the pool has made, until JavaScript wants it.
+    done: Vec<u8>,
 }
 
 /// How far a piece has been read, and what has come of it.
@@ -105,7 +107,12 @@ struct Begun {
 pub(crate) fn decompressor(window_bits: u32, no_context_takeover: bool) -> Inflater {
     let params =
         DeflateParams::default().with(Role::Server, no_context_takeover, window(window_bits));
-    Inflater { decompressor: Decompressor::new(Role::Client, &params), produced: 0, begun: None }
+    Inflater {
+        decompressor: Decompressor::new(Role::Client, &params),
+        produced: 0,
+        begun: None,
+        done: Vec::new(),
+    }
 }
 
 /// Compresses a message, or with `fin` false a fragment of one.
@@ -130,7 +137,7 @@ fn decompress(
     stretch: usize,
     out: &mut Vec<u8>,
 ) -> i64 {
-    let Inflater { decompressor, produced, begun } = inflater;
+    let Inflater { decompressor, produced, begun, .. } = inflater;
     out.clear();
     let mut rest = piece;
     if let Some(Begun { read, out: before }) = begun.take() {
@@ -178,6 +185,14 @@ impl Addon {
     ) -> Result<i64, Refused> {
         let inflater = self.decompressors.get(number)?;
         Ok(decompress(inflater, piece, fin, limit, stretch, &mut self.output.0))
+    }
+}
+
+impl Addon {
+    /// Makes what the pool has inflated what the last call produced.
+    pub(crate) fn fetch(&mut self, number: u32) -> Result<(), Refused> {
+        self.output.0 = std::mem::take(&mut self.decompressors.get(number)?.done);
+        Ok(())
     }
 }
 
@@ -254,9 +269,9 @@ impl Task<Addon> for Decompressing {
     }
 
     fn finish(self: Box<Self>, addon: &mut Addon) -> i64 {
-        let Decompressing { number, context, out, result, .. } = *self;
+        let Decompressing { number, mut context, out, result, .. } = *self;
+        context.done = out;
         addon.decompressors.put_back(number, context);
-        addon.output.0 = out;
         result
     }
 }

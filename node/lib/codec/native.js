@@ -11,6 +11,7 @@ const addon = require('../native');
 const { kStatusCode } = require('../constants');
 const { ERRORS, createError } = require('../errors');
 const js = require('./js');
+const Turns = require('../turns');
 const { BINARY, CAPACITY, KIND, WORDS } = require('./records');
 
 // The words that Rust shares with us (crates/hybi-node/src/records.rs): the table, then where
@@ -19,6 +20,11 @@ const { BINARY, CAPACITY, KIND, WORDS } = require('./records');
 const CONSUMED = CAPACITY * WORDS;
 const SIDE_LENGTH = CONSUMED + 1;
 const SIDE = SIDE_LENGTH + 1;
+
+/** Octets that the pool has inflated and that are copied in one turn of the loop; fresh memory for them costs more than the copy. */
+const FETCHED_IN_A_TURN = 2 * 1024 * 1024;
+/** So few need not wait for their turn. */
+const FETCHED_AT_ONCE = 64 * 1024;
 
 const FastBuffer = Buffer[Symbol.species];
 
@@ -129,6 +135,8 @@ if (addon !== null) {
 
   const keyOf = (mask) => (mask[0] | (mask[1] << 8) | (mask[2] << 16) | (mask[3] << 24)) >>> 0;
 
+  const fetches = new Turns(FETCHED_IN_A_TURN);
+
   /** The output of the last call, `length` octets. */
   const take = (length) => {
     const output = Buffer.allocUnsafe(length);
@@ -181,7 +189,12 @@ if (addon !== null) {
 
     inflateAsync(data, fin, limit, cb) {
       addon.decompressLater(this._number, data, Boolean(fin), limit, (length) => {
-        callBack(this, length, cb);
+        const fetch = () => {
+          addon.fetch(this._number);
+          callBack(this, length, cb);
+        };
+        if (length < FETCHED_AT_ONCE) fetch();
+        else fetches.add(length, fetch);
       });
     }
   }

@@ -11,9 +11,11 @@ const zlib = require('node:zlib');
 
 const Budget = require('../../lib/budget');
 const codec = require('../../lib/codec');
+const addon = require('../../lib/native');
 const PerMessageDeflate = require('../../lib/permessage-deflate');
 const Receiver = require('../../lib/receiver');
 const Sender = require('../../lib/sender');
+const Turns = require('../../lib/turns');
 const { kStatusCode } = require('../../lib/constants');
 const { ZlibDeflate, ZlibInflate } = require('../../lib/zlib-contexts');
 const { randomFrom } = require('../native/support/streams');
@@ -72,6 +74,30 @@ test('a budget is spent in a turn, and whole in the next', async () => {
   assert.ok(budget.isLeft());
   budget.spend(1);
   assert.ok(!budget.isLeft());
+});
+
+test('work takes turns in order, and goes on after some of it has thrown', async (t) => {
+  const turns = new Turns(10);
+  const done = [];
+  const caught = [];
+  // What is thrown in a later turn is an uncaught exception.
+  const listeners = process.listeners('uncaughtException');
+  process.removeAllListeners('uncaughtException');
+  process.on('uncaughtException', (error) => caught.push(error.message));
+  t.after(() => {
+    process.removeAllListeners('uncaughtException');
+    for (const listener of listeners) process.on('uncaughtException', listener);
+  });
+  for (let i = 0; i < 7; i++) {
+    turns.add(4, () => {
+      done.push(i);
+      if (i === 4) throw new Error('a mistake in a listener');
+    });
+  }
+  assert.deepStrictEqual(done, [0, 1, 2]);
+  for (let i = 0; i < 10 && done.length < 7; i++) await turn();
+  assert.deepStrictEqual(done, [0, 1, 2, 3, 4, 5, 6]);
+  assert.deepStrictEqual(caught, ['a mistake in a listener']);
 });
 
 describe('how much is done at once', native, () => {
@@ -138,6 +164,31 @@ describe('how much is done at once', native, () => {
     all = Array.from({ length: 100 }, () => call(accepted(), 'decompress', Buffer.alloc(10, 0xff)).catch(() => {}));
     assert.strictEqual(count.pool, 10);
     await Promise.all(all);
+  });
+
+  test('what the pool has inflated is copied in turns', async (t) => {
+    const { fetch } = addon;
+    t.after(() => (addon.fetch = fetch));
+    const perTurn = [0];
+    addon.fetch = (number) => {
+      perTurn[perTurn.length - 1]++;
+      fetch(number);
+    };
+    let isOver = false;
+    const nextTurn = () => {
+      perTurn.push(0);
+      if (!isOver) setImmediate(nextTurn);
+    };
+    nextTurn();
+    const data = deflated(Buffer.alloc(1.5e6));
+    const all = Promise.all(Array.from({ length: 10 }, () => call(accepted(), 'decompress', data)));
+    // Meanwhile the pool does them all, most likely: without turns they would then come together.
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 300);
+    for (const plain of await all) assert.strictEqual(plain.length, 1.5e6);
+    isOver = true;
+    assert.strictEqual(perTurn.reduce((sum, n) => sum + n), 10);
+    // A turn of ours may be the end of one of the loop and the beginning of the next.
+    assert.ok(Math.max(...perTurn) <= 4, String(perTurn));
   });
 
   test('data that was begun at once and is not finished is for the pool alone', async () => {
