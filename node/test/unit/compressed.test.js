@@ -180,4 +180,15 @@ test('messages come while timers are faked', { timeout: 10000 }, async (t) => {
     await over;
     assert.deepStrictEqual(received, ['compressed', 'plain']);
   }
+
+  // More than is inflated, or copied from the pool, in one turn of the loop.
+  const large = Buffer.alloc(1024 * 1024);
+  const receiver = new Receiver({ extensions: extensions() });
+  const received = [];
+  const over = new Promise((resolve) => receiver.on('conclude', resolve));
+  receiver.on('message', (data) => received.push(data.length));
+  for (let i = 0; i < 8; i++) receiver.write(frame(2, deflated(large), RSV1));
+  receiver.write(frame(8));
+  await over;
+  assert.deepStrictEqual(received, Array(8).fill(large.length));
 });
