@@ -6,9 +6,7 @@
 // in an outbox until the tick is over. While a receiver works off a chunk with several messages,
 // what their listeners send is gathered until the chunk is done, or until they have taken their time.
 
-// As they were when the program began: a test that fakes the clock does not mean ours.
-const { now } = Date;
-const { nextTick } = process;
+const { nextTick, now } = require('./untouched');
 
 /** What is gathered while a chunk is worked off waits for so many milliseconds, and for one listener. */
 const PATIENCE = 4;

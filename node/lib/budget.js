@@ -1,7 +1,6 @@
 'use strict';
 
-/** As it was when the program began: a test that fakes timers does not mean those on which messages wait. */
-const { setImmediate } = globalThis;
+const { setImmediate } = require('./untouched');
 
 /**
  * How much of a kind of work may be done in one turn of the event loop, all connections together.

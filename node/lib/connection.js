@@ -41,7 +41,6 @@ const kCapture = Object.getOwnPropertySymbols(new EventEmitter()).find(({ descri
 function open(ws, socket, head, options) {
   ws[kReceiverOptions] = {
     allowSynchronousEvents: options.allowSynchronousEvents,
-    binaryType: undefined,
     extensions: ws._extensions,
     isServer: ws._isServer,
     maxBufferedChunks: options.maxBufferedChunks,

@@ -12,11 +12,9 @@ const Budget = require('./budget');
 const codec = require('./codec');
 const params = require('./deflate-params');
 const Limiter = require('./limiter');
+const { setImmediate } = require('./untouched');
 const { toLimit } = require('./validation');
 const { ZlibDeflate, ZlibInflate } = require('./zlib-contexts');
-
-/** As it was when the program began: a test that fakes timers does not mean those on which messages wait. */
-const { setImmediate } = globalThis;
 
 /** From this length on (octets of input) the thread pool pays. */
 const POOL_FROM = 32 * 1024;

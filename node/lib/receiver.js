@@ -12,10 +12,8 @@ const R = require('./codec/records');
 const { BINARY_TYPES, EMPTY_BUFFER, kWebSocket } = require('./constants');
 const { ERRORS, createError } = require('./errors');
 const { extensionName } = require('./permessage-deflate');
+const { setImmediate } = require('./untouched');
 const { toLimit } = require('./validation');
-
-/** As it was when the program began: a test that fakes timers does not mean those on which messages wait. */
-const { setImmediate } = globalThis;
 
 /** A message that lies in more foreign octets than this is copied out of them, unless it is large itself. */
 const MOST_PINNED = 4095;

@@ -1,9 +1,7 @@
 'use strict';
 
 const Budget = require('./budget');
-
-/** As it was when the program began: a test that fakes timers does not mean those on which messages wait. */
-const { setImmediate } = globalThis;
+const { setImmediate } = require('./untouched');
 
 /** Work that is done in order, and no more of it in one turn of the event loop than a budget allows. */
 class Turns {

@@ -13,6 +13,18 @@ const kHeaders = symbols.find(({ description }) => description === 'kHeaders');
 /** How much of `rawHeaders` is in them. */
 const kHeadersCount = symbols.find(({ description }) => description === 'kHeadersCount');
 
+/** The fields, and what they are called here. */
+const FIELDS = new Map([
+  ['upgrade', 'upgrade'],
+  ['sec-websocket-key', 'key'],
+  ['sec-websocket-version', 'version'],
+  ['sec-websocket-protocol', 'protocol'],
+  ['sec-websocket-extensions', 'extensions']
+]);
+
+/** Few others are as long as one of them: only those have to be written in small letters to be told apart. */
+const LENGTHS = new Set(Array.from(FIELDS.keys(), ({ length }) => length));
+
 /** Whether what `headers` would have can be told from `rawHeaders`. */
 function areUnread(request) {
   return (
@@ -28,47 +40,24 @@ function areUnread(request) {
  *
  * @param {import('http').IncomingMessage} request
  * @returns {{upgrade?: string, key?: string, version?: string, protocol?: string, extensions?: string}} as
- *   `request.headers` has them; all but the first without `Sec-WebSocket-`
+ *   `request.headers` has them
  */
 function upgradeFields(request) {
+  const fields = { upgrade: undefined, key: undefined, version: undefined, protocol: undefined, extensions: undefined };
   if (!areUnread(request)) {
     const { headers } = request;
-    return {
-      upgrade: headers.upgrade,
-      key: headers['sec-websocket-key'],
-      version: headers['sec-websocket-version'],
-      protocol: headers['sec-websocket-protocol'],
-      extensions: headers['sec-websocket-extensions']
-    };
+    for (const [name, field] of FIELDS) fields[field] = headers[name];
+    return fields;
   }
 
-  let upgrade;
-  let key;
-  let version;
-  let protocol;
-  let extensions;
   const { rawHeaders } = request;
   for (let i = 0; i < rawHeaders.length; i += 2) {
     const name = rawHeaders[i];
-    const value = rawHeaders[i + 1];
-    switch (name.length) {
-      case 7:
-        if (name.toLowerCase() === 'upgrade') upgrade = joined(upgrade, value);
-        break;
-      case 17:
-        if (name.toLowerCase() === 'sec-websocket-key') key = joined(key, value);
-        break;
-      case 21:
-        if (name.toLowerCase() === 'sec-websocket-version') version = joined(version, value);
-        break;
-      case 22:
-        if (name.toLowerCase() === 'sec-websocket-protocol') protocol = joined(protocol, value);
-        break;
-      case 24:
-        if (name.toLowerCase() === 'sec-websocket-extensions') extensions = joined(extensions, value);
-    }
+    if (!LENGTHS.has(name.length)) continue;
+    const field = FIELDS.get(name.toLowerCase());
+    if (field !== undefined) fields[field] = joined(fields[field], rawHeaders[i + 1]);
   }
-  return { upgrade, key, version, protocol, extensions };
+  return fields;
 }
 
 /** A field that comes several times is a list (RFC 9110 §5.2). */

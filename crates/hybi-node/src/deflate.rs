@@ -186,9 +186,7 @@ impl Addon {
         let inflater = self.decompressors.get(number)?;
         Ok(decompress(inflater, piece, fin, limit, stretch, &mut self.output.0))
     }
-}
 
-impl Addon {
     /// Makes what the pool has inflated what the last call produced.
     pub(crate) fn fetch(&mut self, number: u32) -> Result<(), Refused> {
         self.output.0 = std::mem::take(&mut self.decompressors.get(number)?.done);

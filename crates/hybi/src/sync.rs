@@ -36,7 +36,7 @@ pub(crate) fn unlocked<T>(mutex: &mut Mutex<T>) -> &mut T {
 
 /// Where the tasks run that a connection starts by itself: in the runtime in which it was opened, whoever
 /// comes to need one.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(crate) struct Runtime(Option<Handle>);
 
 impl Runtime {

@@ -198,23 +198,27 @@ behaviour('process: what was sent before process.exit in the callback arrives', 
   `);
 });
 
+/** Runs a program that is a client until its end, and observes what of it arrives. */
+async function untilItsEnd(t, code) {
+  const wss = await t.serve();
+  const connection = t.event(wss, 'connection');
+  const ended = program(t, code(`ws://127.0.0.1:${wss.port}`));
+  const [peer] = await connection;
+
+  t.observe(peer, 'server');
+  await Promise.all([ended, t.event(peer, 'close')]);
+}
+
 for (const [name, end] of [['process.exit()', 'process.exit(5)'], ['an exception', 'throw new Error("the end")']]) {
-  behaviour(`process: what was sent in the tick of ${name} arrives`, async (t) => {
-    const wss = await t.serve();
-    const connection = t.event(wss, 'connection');
-    const ended = program(t, `
-      const ws = new (require(PACKAGE))('ws://127.0.0.1:${wss.port}');
+  behaviour(`process: what was sent in the tick of ${name} arrives`, (t) =>
+    untilItsEnd(t, (url) => `
+      const ws = new (require(PACKAGE))('${url}');
       ws.on('open', () => {
         for (let i = 0; i < 5; i++) ws.send('message ' + i);
         ws.ping();
         ${end};
       });
-    `);
-    const [peer] = await connection;
-
-    t.observe(peer, 'server');
-    await Promise.all([ended, t.event(peer, 'close')]);
-  });
+    `));
 }
 
 const LAST_WORDS = "process.on('exit', () => { for (const word of ['going down', 'last state', 'end']) ws.send(word); });";
@@ -226,40 +230,28 @@ for (const [name, steps] of [
   ['and something is thrown', `${LAST_WORDS} throw new Error('the end');`]
 ]) {
   for (const thread of ['process', 'worker']) {
-    behaviour(`${thread}: what a listener of exit sends arrives, ${name}`, async (t) => {
-      const wss = await t.serve();
-      const connection = t.event(wss, 'connection');
-      const code = `
-        const ws = new (require(PACKAGE))('ws://127.0.0.1:${wss.port}');
-        ws.on('open', () => { ${steps} });`;
-      const inWorker = code.replace('PACKAGE', "require('node:worker_threads').workerData");
-      const worker = `
-        new (require('node:worker_threads').Worker)(${JSON.stringify(inWorker)}, { eval: true, workerData: PACKAGE })
-          .on('error', ({ message }) => console.log(message));`;
-      const ended = program(t, thread === 'worker' ? worker : code);
-      const [peer] = await connection;
-
-      t.observe(peer, 'server');
-      await Promise.all([ended, t.event(peer, 'close')]);
-    });
+    behaviour(`${thread}: what a listener of exit sends arrives, ${name}`, (t) =>
+      untilItsEnd(t, (url) => {
+        const code = `
+          const ws = new (require(PACKAGE))('${url}');
+          ws.on('open', () => { ${steps} });`;
+        if (thread === 'process') return code;
+        const inWorker = code.replace('PACKAGE', "require('node:worker_threads').workerData");
+        return `
+          new (require('node:worker_threads').Worker)(${JSON.stringify(inWorker)}, { eval: true, workerData: PACKAGE })
+            .on('error', ({ message }) => console.log(message));`;
+      }));
   }
 }
 
 for (const look of ['bufferedAmount', '_socket']) {
-  behaviour(`process: what was sent before a look at ${look} arrives, however the process ends`, async (t) => {
-    const wss = await t.serve();
-    const connection = t.event(wss, 'connection');
-    const ended = program(t, `
-      const ws = new (require(PACKAGE))('ws://127.0.0.1:${wss.port}');
+  behaviour(`process: what was sent before a look at ${look} arrives, however the process ends`, (t) =>
+    untilItsEnd(t, (url) => `
+      const ws = new (require(PACKAGE))('${url}');
       ws.on('open', () => {
         for (let i = 0; i < 5; i++) ws.send('message ' + i);
         ws.${look};
         process.kill(process.pid, 'SIGKILL');
       });
-    `);
-    const [peer] = await connection;
-
-    t.observe(peer, 'server');
-    await Promise.all([ended, t.event(peer, 'close')]);
-  });
+    `));
 }
