@@ -163,6 +163,46 @@ async fn who_is_not_known_is_told_with_401_how_to_authenticate() {
 }
 
 #[tokio::test]
+async fn a_rule_that_panics_is_answered_with_500_and_told_of() {
+    let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
+    let get = |path: &str| format!("GET {path} HTTP/1.1\r\nHost: test\r\n");
+    let upgrade = |path| format!("{}{UPGRADE}Sec-WebSocket-Protocol: chat\r\n\r\n", get(path));
+    let panics = |path: &str, rule: &str| assert_ne!(path, rule);
+    let address = serve(|server| {
+        server
+            .authorize(move |request| {
+                panics(request.uri().path(), "/at-once");
+                let path = request.uri().path().to_owned();
+                async move {
+                    tokio::task::yield_now().await;
+                    panics(&path, "/later");
+                    Ok(())
+                }
+            })
+            .select_subprotocol(move |_, request| {
+                panics(request.uri().path(), "/subprotocol");
+                None
+            })
+            .response_headers(move |request, _| panics(request.uri().path(), "/headers"))
+            .http(move |request| {
+                panics(request.uri().path(), "/page");
+                http::Response::new(b"a page".to_vec())
+            })
+            .on_error(move |error, _| tell.send(error.to_string()).unwrap())
+    })
+    .await;
+    let upgrades = ["/at-once", "/later", "/subprotocol", "/headers"].map(upgrade);
+    for request in upgrades.into_iter().chain([format!("{}\r\n", get("/page"))]) {
+        let answer = answer(&address, &request).await;
+        assert!(answer.starts_with("HTTP/1.1 500 Internal Server Error\r\n"), "{answer}");
+        assert!(told.recv().await.unwrap().contains("panicked over the request"), "{request}");
+    }
+
+    let fine = answer(&address, &upgrade("/fine")).await;
+    assert!(fine.starts_with("HTTP/1.1 101 Switching Protocols\r\n"), "{fine}");
+}
+
+#[tokio::test]
 async fn the_handler_gets_the_whole_request() {
     let server = Server::bind("127.0.0.1:0").await.unwrap();
     let address = server.local_addr().unwrap();

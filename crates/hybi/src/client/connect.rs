@@ -415,6 +415,9 @@ impl Client {
     ///
     /// # Errors
     /// As [`connect`](Self::connect).
+    ///
+    /// # Panics
+    /// As [`connect`](Self::connect).
     pub async fn connect_with_response(
         &self,
         url: &str,
@@ -438,6 +441,10 @@ impl Client {
     ///
     /// # Errors
     /// As [`connect`](Self::connect).
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime, or in one without time (`enable_time`), unless there is neither a
+    /// timeout of the handshake nor a heartbeat.
     pub async fn connect_over<S>(&self, stream: S, url: &str) -> Result<WebSocket, Error>
     where
         S: AsyncRead + AsyncWrite + Send + 'static,

@@ -22,6 +22,7 @@ use hybi_proto::{Connection, ErrorCode, ErrorDetail, Extensions, Options, Role};
 use std::borrow::Cow;
 use std::future::{Future, poll_fn};
 use std::net::SocketAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Poll, ready};
@@ -38,7 +39,7 @@ type Http = dyn Fn(&Request) -> Response<Vec<u8>> + Send + Sync;
 ///
 /// Cloning is cheap. The defaults: every path and every origin is accepted, no subprotocol is
 /// chosen unless the client offers one that was named here, and the client has 10 s to send its
-/// request.
+/// request. A closure given here that panics is answered with 500.
 ///
 /// With hyper (feature `hyper`) use `Acceptor::upgrade`, and serve hyper's connection
 /// `.with_upgrades()`.
@@ -140,15 +141,10 @@ impl Acceptor {
     /// that no request can have is an [`Error::Usage`] when accepting.
     pub fn path(self, path: impl Into<String>) -> Self {
         let path = path.into();
-        let possible = path.starts_with('/')
-            && path.bytes().all(|octet| octet.is_ascii_graphic() && !matches!(octet, b'?' | b'#'));
-        if !possible {
-            return self.refuse(format!(
-                "no request can have the path {path:?}: it must begin with / and have no query, \
-                 space or other letters than ASCII (percent-encode them)"
-            ));
+        match check_path(&path) {
+            Ok(()) => self.rule(|rules| rules.path = Some(path)),
+            Err(text) => self.refuse(text),
         }
-        self.rule(|rules| rules.path = Some(path))
     }
 
     /// Which web pages may connect (default [`Origins::any`], as in `ws`); others are refused with
@@ -243,6 +239,10 @@ impl Acceptor {
     /// [`Error::Handshake`] if the request was refused or is not a WebSocket's; the client has been
     /// told why. [`Error::Timeout`] if it did not come in time, [`Error::Io`]. [`Error::Usage`] if a
     /// setting of the acceptor is wrong, before anything is read.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime, or in one without time (`enable_time`), unless there is
+    /// [`no_timeout`](Self::no_timeout) and no heartbeat.
     pub async fn accept<S>(&self, stream: S) -> Result<(WebSocket, Request), Error>
     where
         S: AsyncRead + AsyncWrite + Send + 'static,
@@ -418,10 +418,11 @@ impl Acceptor {
     /// Answers a request.
     async fn decide(&self, transport: &mut Transport, head: Box<Head>) -> Result<Opened, Error> {
         let Head { request, upgrade, .. } = &*head;
-        let rules = &*self.rules;
-        if let Some(http) = &rules.http {
-            if !request.headers().contains_key(http::header::UPGRADE) {
-                let response = http(request);
+        let http = self.rules.http.as_ref();
+        let http = http.filter(|_| !request.headers().contains_key(http::header::UPGRADE));
+        let decided = match http.map(|http| or_500(|| http(request))) {
+            None => self.agree(request, upgrade, Upgrade::encode).await,
+            Some(Ok(response)) => {
                 let status = response.status();
                 if let Some(stats) = &self.stats {
                     stats.plain_request();
@@ -430,9 +431,9 @@ impl Acceptor {
                 Box::pin(respond(transport, &response)).await?;
                 return Err(plain_request(status));
             }
-        }
-        let agreed = self.agree(request, upgrade, Upgrade::encode).await;
-        let Agreed { response, subprotocol, extensions } = match agreed {
+            Some(Err(refusal)) => Err(refusal),
+        };
+        let Agreed { response, subprotocol, extensions } = match decided {
             Ok(agreed) => agreed,
             Err(refusal) => {
                 self.note_refusal(request.peer_addr(), Some(request.path()), &refusal);
@@ -445,10 +446,29 @@ impl Acceptor {
     }
 
     /// Decides over a request: what is agreed on, and the 101 in the form in which `respond` makes
-    /// it.
+    /// it. A rule that panics is a refusal with 500.
     ///
     /// Ready at once if there is no `authorize`, on which the integration with axum relies.
     pub(super) async fn agree<R>(
+        &self,
+        request: &Request,
+        upgrade: &Result<Upgrade, Refusal>,
+        respond: impl FnOnce(
+            &Upgrade,
+            Option<&str>,
+            Option<&str>,
+            &HeaderMap,
+        ) -> Result<(Negotiated, R), hybi_proto::Error>,
+    ) -> Result<Agreed<R>, Refusal> {
+        let mut agreeing = pin!(self.apply_rules(request, upgrade, respond));
+        poll_fn(|cx| {
+            or_500(|| agreeing.as_mut().poll(cx))
+                .unwrap_or_else(|refusal| Poll::Ready(Err(refusal)))
+        })
+        .await
+    }
+
+    async fn apply_rules<R>(
         &self,
         request: &Request,
         upgrade: &Result<Upgrade, Refusal>,
@@ -517,6 +537,27 @@ pub(super) struct Agreed<R> {
     pub(super) response: R,
     pub(super) subprotocol: Option<String>,
     pub(super) extensions: Extensions,
+}
+
+/// Whether a request can have this path.
+pub(super) fn check_path(path: &str) -> Result<(), String> {
+    let possible = path.starts_with('/')
+        && path.bytes().all(|octet| octet.is_ascii_graphic() && !matches!(octet, b'?' | b'#'));
+    match possible {
+        true => Ok(()),
+        false => Err(format!(
+            "no request can have the path {path:?}: it must begin with / and have no query, space \
+             or other letters than ASCII (percent-encode them)"
+        )),
+    }
+}
+
+/// What a rule of the application's decides. If it panics, which the panic hook has reported, the
+/// client is told so much.
+fn or_500<T>(rule: impl FnOnce() -> T) -> Result<T, Refusal> {
+    catch_unwind(AssertUnwindSafe(rule)).map_err(|_panic| {
+        Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "the server panicked over the request")
+    })
 }
 
 /// What the handshake has agreed on.

@@ -1,6 +1,6 @@
 //! [`WebSocketService`] and [`WebSocketLayer`]: WebSockets in a stack of tower services.
 
-use super::acceptor::Acceptor;
+use super::acceptor::{Acceptor, check_path};
 use super::clients::Clients;
 use super::request::Request;
 use crate::error::Error;
@@ -139,8 +139,14 @@ pub struct WebSocketLayer {
 
 impl WebSocketLayer {
     /// Answers requests for an upgrade on `path` with `service`.
+    ///
+    /// # Panics
+    /// If no request can have the path, as axum's `Router::route` does: it must begin with a slash, and
+    /// is compared as [`Acceptor::path`] is.
     pub fn new(path: impl Into<Arc<str>>, service: WebSocketService) -> Self {
-        WebSocketLayer { path: path.into(), service }
+        let path = path.into();
+        check_path(&path).unwrap_or_else(|text| panic!("{text}"));
+        WebSocketLayer { path, service }
     }
 }
 
