@@ -41,6 +41,10 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_parser = path)]
     pub(crate) path: Option<String>,
 
+    /// Speak a subprotocol if the client offers it; may be repeated
+    #[arg(long = "subprotocol", value_name = "NAME", value_parser = subprotocol)]
+    pub(crate) subprotocols: Vec<String>,
+
     /// Serve wss:// with this certificate (PEM, followed by those that signed it)
     #[arg(long, value_name = "FILE", requires = "tls_key")]
     pub(crate) tls_cert: Option<PathBuf>,
@@ -89,7 +93,7 @@ pub(crate) struct ConnectArgs {
     pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
 
     /// Offer a subprotocol; may be repeated, the most wanted first
-    #[arg(long = "subprotocol", value_name = "NAME")]
+    #[arg(long = "subprotocol", value_name = "NAME", value_parser = subprotocol)]
     pub(crate) subprotocols: Vec<String>,
 
     /// Say from which web origin the request comes
@@ -203,6 +207,16 @@ fn header(text: &str) -> Result<(HeaderName, HeaderValue), String> {
     Ok((name, value))
 }
 
+fn subprotocol(text: &str) -> Result<String, String> {
+    // RFC 6455 §4.1: a token, as the name of a header is.
+    match text.parse::<HeaderName>() {
+        Ok(_) => Ok(text.to_owned()),
+        Err(_) => {
+            Err("a subprotocol is one word of letters, digits and !#$%&'*+-.^_`|~".to_owned())
+        }
+    }
+}
+
 fn seconds(text: &str) -> Result<Duration, String> {
     match text.parse().map(Duration::try_from_secs_f64) {
         Ok(Ok(duration)) if !duration.is_zero() => Ok(duration),
@@ -244,6 +258,14 @@ mod tests {
         assert_eq!((name.as_str(), value.as_bytes()), ("x-token", &b"a: b"[..]));
         for wrong in ["no colon", "two words: x", ": x", "a: b\r\nc: d"] {
             assert!(header(wrong).is_err(), "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn a_subprotocol_is_a_token() {
+        assert_eq!(subprotocol("MQTT.v5").as_deref(), Ok("MQTT.v5"));
+        for wrong in ["", "two words", "a,b", "a/b", "ü"] {
+            assert!(subprotocol(wrong).is_err(), "{wrong:?}");
         }
     }
 

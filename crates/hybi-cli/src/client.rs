@@ -42,7 +42,7 @@ pub(crate) fn client(args: &ConnectArgs) -> Result<Client, Failure> {
     }
     if args.verbose {
         client = client.on_request_sent(|target, head| {
-            render::note(&format!("connected to {target}"));
+            render::note(&format!("asking {target} for a WebSocket"));
             show_request(head);
         });
     }

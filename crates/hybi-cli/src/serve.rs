@@ -41,6 +41,9 @@ pub(crate) async fn run(args: ServeArgs) -> Result<(), Failure> {
     if let Some(path) = &args.path {
         server = server.path(path);
     }
+    if !args.subprotocols.is_empty() {
+        server = server.subprotocols(&args.subprotocols);
+    }
     if let (Some(certificate), Some(key)) = (&args.tls_cert, &args.tls_key) {
         let secured = server.tls_files(certificate, key);
         server = secured.map_err(|error| Failure::usage(plain(&error)))?;

@@ -67,6 +67,21 @@ fn with_a_path_only_that_path_is_a_websocket_and_the_page_knows_it() {
 }
 
 #[tokio::test]
+async fn a_subprotocol_is_spoken_with_those_who_offer_it() {
+    let server = Served::start(&["--subprotocol", "chat", "--subprotocol", "superchat"]);
+    let client = || hybi::Client::new();
+    for (offered, agreed) in [("superchat", Some("superchat")), ("other", None)] {
+        let connected =
+            client().subprotocol("none").subprotocol(offered).connect(&server.url).await;
+        match agreed {
+            Some(_) => assert_eq!(connected.expect("connected").subprotocol(), agreed),
+            None => assert!(connected.expect_err("refused").to_string().contains("subprotocol")),
+        }
+    }
+    client().connect(&server.url).await.expect("connected without any");
+}
+
+#[tokio::test]
 async fn broadcast_sends_each_message_to_everybody_and_its_sender() {
     let mut server = Served::start(&["--broadcast"]);
     let mut anna = hybi::connect(&server.url).await.expect("connected");
