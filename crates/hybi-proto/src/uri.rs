@@ -57,7 +57,13 @@ impl Target {
     fn parse_text(url: &str) -> Result<Self, String> {
         refuse_characters(url)?;
         let Some((scheme, rest)) = split_scheme(url) else {
-            return Err("the URL has no scheme; it must begin with ws:// or wss://".to_owned());
+            let host_first = url.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '[');
+            // What is before an @ may be a password.
+            let hint = match host_first && !url.contains('@') {
+                true => format!(" (did you mean ws://{url} ?)"),
+                false => String::new(),
+            };
+            return Err(format!("the URL has no scheme; it must begin with ws:// or wss://{hint}"));
         };
         let secure = match scheme.to_ascii_lowercase().as_str() {
             "ws" | "http" => false,

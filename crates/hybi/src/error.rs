@@ -114,7 +114,10 @@ impl From<hybi_proto::Error> for Error {
             hybi_proto::Error::Limit(detail) => Error::Limit(detail),
             hybi_proto::Error::Handshake(detail) => Error::handshake(detail),
             hybi_proto::Error::Usage(detail) => Error::Usage(detail),
-            hybi_proto::Error::Closed(detail) => Error::Closed(detail),
+            hybi_proto::Error::Closed(detail) => Error::Closed(ErrorDetail::new(
+                detail.code(),
+                format!("{detail} (close_info tells how it ended)"),
+            )),
             hybi_proto::Error::Timeout(detail) => Error::Timeout(detail),
             hybi_proto::Error::Proxy(detail) => Error::Proxy(detail),
             other => Error::Protocol(other.detail().clone()),

@@ -25,6 +25,11 @@ async fn a_redirect_is_a_refusal_unless_it_is_asked_for() {
     let error = hybi::connect(&server.url("/")).await.unwrap_err();
     assert_eq!(error.code(), Some(ErrorCode::UnexpectedResponse));
     assert_eq!(error.response().unwrap().headers()["location"], "/elsewhere");
+    assert_eq!(
+        error.to_string(),
+        "the server answered 302 Found instead of 101, and leads to /elsewhere \
+         (Client::follow_redirects goes there)"
+    );
 }
 
 #[tokio::test]
@@ -114,7 +119,8 @@ async fn a_circle_ends_after_the_limit_and_is_called_one() {
     assert_eq!(
         error.to_string(),
         format!(
-            "the server redirects in a circle: after 11 redirects it leads to {} again",
+            "the server redirects in a circle: 10 redirects were followed, and the next one leads \
+             to {} again",
             server.url("/b")
         )
     );
@@ -136,8 +142,8 @@ async fn a_chain_ends_after_the_limit() {
     assert_eq!(
         error.to_string(),
         format!(
-            "the server redirects 3 times, at last to {} (raise Client::follow_redirects to go \
-             there)",
+            "2 redirects were followed, and the next one leads to {} (raise \
+             Client::follow_redirects to go there)",
             server.url("/3")
         )
     );

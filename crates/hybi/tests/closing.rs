@@ -116,7 +116,9 @@ async fn terminate_wakes_a_reader_that_waits() {
     writer.terminate();
     assert_eq!(reading.await.unwrap().unwrap(), None);
     peer.expects_eof().await;
-    assert!(matches!(writer.send("late").await, Err(Error::Closed(_))));
+    let error = writer.send("late").await.unwrap_err();
+    assert!(matches!(error, Error::Closed(_)));
+    assert!(error.to_string().ends_with("(close_info tells how it ended)"), "{error}");
 }
 
 #[tokio::test]

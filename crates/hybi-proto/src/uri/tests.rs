@@ -131,9 +131,13 @@ fn a_unix_socket_has_a_path_of_its_own() {
 fn what_no_client_can_connect_to_is_refused_with_the_reason() {
     let table = [
         ("", "no scheme"),
-        ("example.com", "no scheme"),
+        (
+            "example.com",
+            "no scheme; it must begin with ws:// or wss:// (did you mean ws://example.com ?)",
+        ),
         ("//example.com", "no scheme"),
-        ("127.0.0.1:80", "no scheme"),
+        ("127.0.0.1:80", "did you mean ws://127.0.0.1:80 ?"),
+        ("[::1]:80/x", "did you mean ws://[::1]:80/x ?"),
         (" ws://example.com", "no scheme"),
         ("localhost:8080/x", "did you mean ws://localhost:8080/x ?"),
         ("ftp://example.com", "scheme \"ftp\" is not one of ws, wss, http, https, ws+unix"),

@@ -308,17 +308,30 @@ fn refused(error: hybi_proto::Error, head: Option<Response<()>>) -> Error {
 
 /// The error for an answer that is not a 101: its status and the beginning of its body.
 fn rejected(response: Response<Bytes>) -> Error {
-    const SHOWN: usize = 200;
     let mut text = format!("the server answered {} instead of 101", response.status());
-    let body = String::from_utf8_lossy(response.body());
-    // In one line and without control characters: a message must not forge lines of a log.
-    let words = body.split(|c: char| c.is_whitespace() || c.is_control());
-    let body = words.filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ");
+    if let (true, Some(location)) =
+        (response.status().is_redirection(), response.headers().get(http::header::LOCATION))
+    {
+        let location = one_line(location.as_bytes());
+        text = format!("{text}, and leads to {location} (Client::follow_redirects goes there)");
+    }
+    let body = one_line(response.body());
     if !body.is_empty() {
-        let shown: String = body.chars().take(SHOWN).collect();
-        let more = if shown.len() < body.len() { "…" } else { "" };
-        text = format!("{text}: {shown}{more}");
+        text = format!("{text}: {body}");
     }
     let detail = ErrorDetail::new(ErrorCode::UnexpectedResponse, text);
     Error::Handshake(HandshakeError::with_response(detail, response))
+}
+
+/// The beginning of what a server says, in one line and without control characters: a message must
+/// not forge lines of a log.
+fn one_line(octets: &[u8]) -> String {
+    const SHOWN: usize = 200;
+    let text = String::from_utf8_lossy(octets);
+    let words = text.split(|c: char| c.is_whitespace() || c.is_control());
+    let line = words.filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ");
+    match line.char_indices().nth(SHOWN) {
+        Some((end, _)) => format!("{}…", &line[..end]),
+        None => line,
+    }
 }

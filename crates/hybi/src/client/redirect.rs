@@ -19,16 +19,17 @@ pub struct Redirect<'a> {
     pub headers: &'a mut HeaderMap,
 }
 
-/// The error for a chain of redirects that is too long.
+/// The error for a chain of redirects that is too long: all `visited` answered with one.
 pub(super) fn too_many(visited: &[Target], next: &Target, response: Response<()>) -> Error {
-    let count = visited.len();
+    let followed = visited.len() - 1;
     let text = if visited.contains(next) {
         format!(
-            "the server redirects in a circle: after {count} redirects it leads to {next} again"
+            "the server redirects in a circle: {followed} redirects were followed, and the next one \
+             leads to {next} again"
         )
     } else {
         format!(
-            "the server redirects {count} times, at last to {next} (raise \
+            "{followed} redirects were followed, and the next one leads to {next} (raise \
              Client::follow_redirects to go there)"
         )
     };

@@ -107,7 +107,11 @@ fn a_refusal_tells_status_and_beginning_of_the_body() {
 #[test]
 fn what_is_not_http_is_refused() {
     for (wire, reason) in [
-        (&b"\x05\xff"[..], "does not speak HTTP: its answer begins with"),
+        (&b"\x04\xff"[..], "does not speak HTTP: its answer begins with"),
+        (b"\x05\xff", "probably SOCKS5 (use socks5://"),
+        (b"\x15\x03\x03", "the proxy speaks TLS"),
+        // In the head it is a control character like others.
+        (b"HTTP/1.1 200 OK\r\nX: \x05\r\n\r\n", "control character 0x05"),
         (b"HTTP/1.1 200 OK\nX: y\n\n", "line feed without a carriage return"),
         (&b"HTTP/1.1 100 X\r\n\r\n".repeat(17), "16 interim responses"),
         (&[&b"HTTP/1.1 200 OK\r\nX: "[..], &[b'x'; 20_000]].concat(), "larger than 16384 bytes"),
