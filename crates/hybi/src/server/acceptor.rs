@@ -25,7 +25,7 @@ use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::{Poll, ready};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 
@@ -418,26 +418,17 @@ impl Acceptor {
     /// Answers a request.
     async fn decide(&self, transport: &mut Transport, head: Box<Head>) -> Result<Opened, Error> {
         let Head { request, upgrade, .. } = &*head;
-        let http = self.rules.http.as_ref();
-        let http = http.filter(|_| !request.headers().contains_key(http::header::UPGRADE));
-        let decided = match http.map(|http| or_500(|| http(request))) {
-            None => self.agree(request, upgrade, Upgrade::encode).await,
-            Some(Ok(response)) => {
-                let status = response.status();
-                if let Some(stats) = &self.stats {
-                    stats.plain_request();
-                }
+        if let Some(http) = &self.rules.http {
+            if !request.headers().contains_key(http::header::UPGRADE) {
                 // Boxed, so that a handshake keeps no room for it.
-                Box::pin(respond(transport, &response)).await?;
-                return Err(plain_request(status));
+                return Err(Box::pin(self.answer_plain(transport, request, &**http)).await);
             }
-            Some(Err(refusal)) => Err(refusal),
-        };
-        let Agreed { response, subprotocol, extensions } = match decided {
+        }
+        let agreed = self.agree(request, upgrade, Upgrade::encode).await;
+        let Agreed { response, subprotocol, extensions } = match agreed {
             Ok(agreed) => agreed,
             Err(refusal) => {
-                self.note_refusal(request.peer_addr(), Some(request.path()), &refusal);
-                return Err(Box::pin(refuse(transport, refusal)).await);
+                return Err(Box::pin(self.refuse_request(transport, request, refusal)).await);
             }
         };
         write(transport, &response).await?;
@@ -445,11 +436,42 @@ impl Acceptor {
         Ok(Opened { request, subprotocol, extensions, early })
     }
 
+    /// Answers a request that does not ask for a WebSocket.
+    async fn answer_plain(
+        &self,
+        transport: &mut Transport,
+        request: &Request,
+        http: &Http,
+    ) -> Error {
+        let response = match or_500(|| http(request)) {
+            Ok(response) => response,
+            Err(refusal) => return self.refuse_request(transport, request, refusal).await,
+        };
+        if let Some(stats) = &self.stats {
+            stats.plain_request();
+        }
+        match respond(transport, &response).await {
+            Ok(()) => plain_request(response.status()),
+            Err(error) => error,
+        }
+    }
+
+    /// Tells the client why it is refused.
+    async fn refuse_request(
+        &self,
+        transport: &mut Transport,
+        request: &Request,
+        refusal: Refusal,
+    ) -> Error {
+        self.note_refusal(request.peer_addr(), Some(request.path()), &refusal);
+        refuse(transport, refusal).await
+    }
+
     /// Decides over a request: what is agreed on, and the 101 in the form in which `respond` makes
     /// it. A rule that panics is a refusal with 500.
     ///
     /// Ready at once if there is no `authorize`, on which the integration with axum relies.
-    pub(super) async fn agree<R>(
+    pub(super) fn agree<R>(
         &self,
         request: &Request,
         upgrade: &Result<Upgrade, Refusal>,
@@ -459,13 +481,9 @@ impl Acceptor {
             Option<&str>,
             &HeaderMap,
         ) -> Result<(Negotiated, R), hybi_proto::Error>,
-    ) -> Result<Agreed<R>, Refusal> {
-        let mut agreeing = pin!(self.apply_rules(request, upgrade, respond));
-        poll_fn(|cx| {
-            or_500(|| agreeing.as_mut().poll(cx))
-                .unwrap_or_else(|refusal| Poll::Ready(Err(refusal)))
-        })
-        .await
+    ) -> impl Future<Output = Result<Agreed<R>, Refusal>> {
+        // Not an async function: that would have room for what it hands on.
+        Guarded { rules: self.apply_rules(request, upgrade, respond) }
     }
 
     async fn apply_rules<R>(
@@ -558,6 +576,22 @@ fn or_500<T>(rule: impl FnOnce() -> T) -> Result<T, Refusal> {
     catch_unwind(AssertUnwindSafe(rule)).map_err(|_panic| {
         Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "the server panicked over the request")
     })
+}
+
+pin_project_lite::pin_project! {
+    /// The decision of rules, which may panic.
+    struct Guarded<F> {
+        #[pin]
+        rules: F,
+    }
+}
+
+impl<T, F: Future<Output = Result<T, Refusal>>> Future for Guarded<F> {
+    type Output = Result<T, Refusal>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        or_500(|| self.project().rules.poll(cx)).unwrap_or_else(|refusal| Poll::Ready(Err(refusal)))
+    }
 }
 
 /// What the handshake has agreed on.
