@@ -8,8 +8,11 @@
 
 const { nextTick, now } = require('./untouched');
 
-/** What is gathered while a chunk is worked off waits for so many milliseconds, and for one listener. */
+/** What is gathered while a chunk is worked off waits for so many milliseconds, and for the listeners of a stride. */
 const PATIENCE = 4;
+
+/** While no time passes the clock is looked at after so many listeners: it costs as much as they do when they echo. */
+const STRIDE = 4;
 
 /** Outboxes that have gathered something. */
 let waiting = [];
@@ -23,6 +26,9 @@ let depth = 0;
 
 /** When the chunk was begun, or what it has brought forth was written. */
 let since = 0;
+
+/** So many listeners from now the clock is looked at. */
+let untilLook = 0;
 
 /** Listeners have taken longer than that: the next message of an outbox need not wait for others. */
 let isLate = false;
@@ -61,6 +67,7 @@ function isGathering() {
 function begin() {
   if (depth++ > 0) return;
   since = now();
+  untilLook = 1;
   isLate = false;
 }
 
@@ -68,7 +75,10 @@ function begin() {
 function look() {
   // Most of what is received is answered, and what is not need not pay for the clock.
   if (depth === 0 || waiting.length === 0) return;
-  isLate = now() - since > PATIENCE;
+  if (--untilLook > 0) return;
+  const passed = now() - since;
+  untilLook = passed === 0 ? STRIDE : 1;
+  isLate = passed > PATIENCE;
   if (!isLate) return;
   tick++;
   flushAll();

@@ -118,6 +118,24 @@ describe('what is sent together leaves together', () => {
     assert.deepStrictEqual(socket.writes, [Buffer.concat([ack, done]), ack, done, ack, done]);
   });
 
+  test('of a chunk whose listeners are quick at first, at the latest after four that are not', () => {
+    const socket = new Socket();
+    const sender = new Sender(socket);
+    const receiver = new Receiver();
+    let written = 0;
+    receiver.on('message', (data) => {
+      written = socket.writes.length;
+      sender.send('ack', WHOLE);
+      if (String(data) === 'slow') for (const until = Date.now() + 20; Date.now() < until; );
+    });
+    receiver.write(Buffer.concat([frame(1, 'quick'), ...Array(4).fill(frame(1, 'slow')), frame(1, 'last')]));
+    // All that was sent before the last.
+    const ack = frame(1, 'ack');
+    assert.ok(written >= 1);
+    assert.deepStrictEqual(Buffer.concat(socket.writes.slice(0, written)), Buffer.concat(Array(5).fill(ack)));
+    assert.deepStrictEqual(Buffer.concat(socket.writes), Buffer.concat(Array(6).fill(ack)));
+  });
+
   test('of a chunk whose listeners take their time, and a socket that throws loses none of its messages', async () => {
     const socket = new Socket();
     const sender = new Sender(socket);
