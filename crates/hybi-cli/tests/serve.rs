@@ -69,7 +69,7 @@ fn with_a_path_only_that_path_is_a_websocket_and_the_page_knows_it() {
 #[tokio::test]
 async fn a_subprotocol_is_spoken_with_those_who_offer_it() {
     let server = Served::start(&["--subprotocol", "chat", "--subprotocol", "superchat"]);
-    let client = || hybi::Client::new();
+    let client = hybi::Client::new;
     for (offered, agreed) in [("superchat", Some("superchat")), ("other", None)] {
         let connected =
             client().subprotocol("none").subprotocol(offered).connect(&server.url).await;
@@ -79,6 +79,9 @@ async fn a_subprotocol_is_spoken_with_those_who_offer_it() {
         }
     }
     client().connect(&server.url).await.expect("connected without any");
+    let wrong = Running::start(["serve", "--subprotocol", "not a token"], None).finish();
+    assert_eq!(wrong.status, Some(2));
+    assert!(wrong.stderr.contains("is not a token"), "{}", wrong.stderr);
 }
 
 #[tokio::test]

@@ -58,11 +58,7 @@ impl Target {
         refuse_characters(url)?;
         let Some((scheme, rest)) = split_scheme(url) else {
             let host_first = url.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '[');
-            // What is before an @ may be a password.
-            let hint = match host_first && !url.contains('@') {
-                true => format!(" (did you mean ws://{url} ?)"),
-                false => String::new(),
-            };
+            let hint = if host_first { did_you_mean(url) } else { String::new() };
             return Err(format!("the URL has no scheme; it must begin with ws:// or wss://{hint}"));
         };
         let secure = match scheme.to_ascii_lowercase().as_str() {
@@ -302,12 +298,17 @@ fn split_scheme(url: &str) -> Option<(&str, &str)> {
 }
 
 fn unknown_scheme(scheme: &str, rest: &str, url: &str) -> String {
-    let hint = if rest.starts_with(|c: char| c.is_ascii_digit()) {
-        format!(" (did you mean ws://{url} ?)")
-    } else {
-        String::new()
-    };
+    let port_next = rest.starts_with(|c: char| c.is_ascii_digit());
+    let hint = if port_next { did_you_mean(url) } else { String::new() };
     format!("the URL's scheme {scheme:?} is not one of ws, wss, http, https, ws+unix{hint}")
+}
+
+/// Proposes the scheme that was forgotten. Not if there is an `@`: what is before it may be a password.
+fn did_you_mean(url: &str) -> String {
+    match url.contains('@') {
+        true => String::new(),
+        false => format!(" (did you mean ws://{url} ?)"),
+    }
 }
 
 /// Brings a path (empty, or beginning with `/`) and query to the form that is sent.

@@ -6,7 +6,7 @@ use hybi::{Client, Error, Server};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use tokio::io::AsyncReadExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 /// A certificate for `localhost` that signs itself, and its key: as PEM, and as files.
@@ -61,12 +61,30 @@ async fn a_message_comes_back_over_tls_and_a_client_without_it_harms_nobody() {
     ws.send("hello").await.unwrap();
     assert_eq!(ws.recv().await.unwrap().unwrap(), "hello");
 
+    let told_of = |words: &str| {
+        let errors = std::mem::take(&mut *errors.lock().unwrap());
+        match &errors[..] {
+            [] => false,
+            [error @ Error::Tls(_)] if error.to_string().contains(words) => true,
+            other => panic!("{words}: {other:?}"),
+        }
+    };
     assert!(hybi::connect(&format!("ws://localhost:{port}")).await.is_err());
-    while errors.lock().unwrap().is_empty() {
+    while !told_of("does not speak TLS") {
         tokio::task::yield_now().await;
     }
-    assert!(matches!(&errors.lock().unwrap()[..], [error @ Error::Tls(_)]
-            if error.to_string().contains("does not speak TLS")));
+    let other = Identity::new("other");
+    let tls = Tls::new().roots(Roots::None).authority(&other.certificate).unwrap();
+    assert!(Client::new().tls(tls).connect(&format!("wss://localhost:{port}")).await.is_err());
+    while !told_of("gave the TLS handshake up: it sent the alert") {
+        tokio::task::yield_now().await;
+    }
+    let mut hasty = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+    hasty.write_all(b"\x16\x03\x01").await.unwrap();
+    drop(hasty);
+    while !told_of("closed the connection during the TLS handshake") {
+        tokio::task::yield_now().await;
+    }
     let large = vec![7; 1 << 20];
     ws.send(large.clone()).await.unwrap();
     assert_eq!(ws.recv().await.unwrap().unwrap().as_bytes(), large);

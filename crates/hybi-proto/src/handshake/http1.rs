@@ -71,6 +71,8 @@ fn malformed<T>(text: impl Into<Cow<'static, str>>) -> Result<T, HeadError> {
 pub(crate) enum Kind {
     Request,
     Response,
+    /// A proxy's answer to CONNECT.
+    ProxyResponse,
 }
 
 /// Where in the head the next octet stands.
@@ -203,13 +205,21 @@ impl HeadReader {
         match (self.kind, b) {
             (Kind::Request, b'\r') if self.skipped == 0 => Ok(At::BeginCr),
             (Kind::Request, _) if is_tchar(b) => Ok(At::Line),
-            (Kind::Response, b'H') => Ok(At::Line),
+            (Kind::Response | Kind::ProxyResponse, b'H') => Ok(At::Line),
             // RFC 8446 §5.1: a TLS record of the type handshake, or alert.
             (Kind::Request, 0x16) => {
                 malformed("the client speaks TLS, but this port is plain HTTP (use ws://)")
             }
             (Kind::Response, 0x15 | 0x16) => {
                 malformed("the server speaks TLS on this port, not plain HTTP (use wss://)")
+            }
+            (Kind::ProxyResponse, 0x15 | 0x16) => malformed(
+                "it is TLS, which is not supported on the way to a proxy (use the port on which it \
+                 speaks plain HTTP)",
+            ),
+            // RFC 1928 §3: the version, with which each answer begins.
+            (Kind::ProxyResponse, 5) => {
+                malformed("it is not HTTP, but probably SOCKS5 (use socks5:// in the proxy's URL)")
             }
             (Kind::Request, _) => {
                 malformed(format!("this is not an HTTP request: it begins with {}", shown(&[b])))
@@ -218,6 +228,9 @@ impl HeadReader {
                 "the server does not speak HTTP: its answer begins with {}",
                 shown(&[b])
             )),
+            (Kind::ProxyResponse, _) => {
+                malformed(format!("it is not HTTP, but begins with {}", shown(&[b])))
+            }
         }
     }
 }

@@ -56,7 +56,7 @@ impl HttpConnect {
             headers: HeaderMap::new(),
             encoded: false,
             state: State::Head {
-                reader: HeadReader::new(Kind::Response, HeadLimits::new()),
+                reader: HeadReader::new(Kind::ProxyResponse, HeadLimits::new()),
                 interim: 0,
             },
         })
@@ -128,17 +128,8 @@ impl HttpConnect {
         const MAX_INTERIM: u8 = 16;
 
         while let State::Head { reader, interim } = &mut self.state {
-            let first = input.first().copied();
             let Some(response) = reader.receive(input, parse_response).map_err(|error| {
-                Error::proxy(match first {
-                    Some(5) => "the proxy does not speak HTTP, but probably SOCKS5 (use socks5:// \
-                                in its URL)"
-                        .to_owned(),
-                    Some(0x15 | 0x16) => "the proxy speaks TLS on this port, which is not \
-                                          supported (use the port on which it speaks plain HTTP)"
-                        .to_owned(),
-                    _ => format!("the proxy's answer is refused: {}", error.into_text()),
-                })
+                Error::proxy(format!("the proxy's answer is refused: {}", error.into_text()))
             })?
             else {
                 return Ok(Progress::Pending);

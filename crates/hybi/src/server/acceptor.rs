@@ -1,5 +1,6 @@
-//! [`Acceptor`]: the server's side of the opening handshake, and the decisions before the 101.
+//! [`Acceptor`]: the server's side of the opening handshake: its rules, its time, and what it opens.
 
+use super::answer::{Head, Opened};
 use super::deadlines::Deadlines;
 use super::origins::Origins;
 use super::request::Request;
@@ -7,33 +8,28 @@ use super::tls::Security;
 use crate::error::Error;
 use crate::heartbeat;
 use crate::meter::Meter;
-use crate::pool::Chunk;
-use crate::pump::{self, Shared};
+use crate::pump::Shared;
 use crate::stats::Stats;
 use crate::trace;
 use crate::transport::Transport;
 use crate::websocket::WebSocket;
 use bytes::Bytes;
-use http::{HeaderMap, Response, StatusCode};
-use hybi_proto::handshake::{
-    HeadLimits, Negotiated, Refusal, ServerHandshake, Upgrade, check_subprotocol, encode_response,
-};
-use hybi_proto::{Connection, ErrorCode, ErrorDetail, Extensions, Options, Role};
+use http::{HeaderMap, Response};
+use hybi_proto::handshake::{HeadLimits, Refusal, Upgrade, check_subprotocol};
+use hybi_proto::{Connection, ErrorCode, ErrorDetail, Options};
 use std::borrow::Cow;
-use std::future::{Future, poll_fn};
+use std::future::Future;
 use std::net::SocketAddr;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
 use std::time::Duration;
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncWrite};
 
 type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 type Authorize = dyn for<'a> Fn(&'a Request) -> Boxed<'a, Result<(), Refusal>> + Send + Sync;
 type SelectSubprotocol = dyn Fn(&[String], &Request) -> Option<String> + Send + Sync;
 type ResponseHeaders = dyn Fn(&Request, &mut HeaderMap) + Send + Sync;
-type Http = dyn Fn(&Request) -> Response<Vec<u8>> + Send + Sync;
+pub(super) type Http = dyn Fn(&Request) -> Response<Vec<u8>> + Send + Sync;
 
 /// Decides over opening handshakes and answers them.
 ///
@@ -47,22 +43,22 @@ type Http = dyn Fn(&Request) -> Response<Vec<u8>> + Send + Sync;
 pub struct Acceptor {
     pub(super) options: Arc<Options>,
     timeout: Option<Duration>,
-    head_limits: HeadLimits,
-    rules: Arc<Rules>,
-    stats: Option<Stats>,
+    pub(super) head_limits: HeadLimits,
+    pub(super) rules: Arc<Rules>,
+    pub(super) stats: Option<Stats>,
 }
 
 /// What was decided in advance, each only if it was asked for.
 #[derive(Clone, Default)]
-struct Rules {
+pub(super) struct Rules {
     /// The first setting that was wrong: told when accepting, so that setters can be chained.
     wrong: Option<hybi_proto::Error>,
-    path: Option<String>,
-    origins: Origins,
-    select_subprotocol: Option<Arc<SelectSubprotocol>>,
-    authorize: Option<Arc<Authorize>>,
-    response_headers: Option<Arc<ResponseHeaders>>,
-    http: Option<Arc<Http>>,
+    pub(super) path: Option<String>,
+    pub(super) origins: Origins,
+    pub(super) select_subprotocol: Option<Arc<SelectSubprotocol>>,
+    pub(super) authorize: Option<Arc<Authorize>>,
+    pub(super) response_headers: Option<Arc<ResponseHeaders>>,
+    pub(super) http: Option<Arc<Http>>,
 }
 
 impl Acceptor {
@@ -359,7 +355,7 @@ impl Acceptor {
     }
 
     /// The handshake came to nothing without an answer.
-    fn note_failure(&self, peer: Option<SocketAddr>, error: &Error) {
+    pub(super) fn note_failure(&self, peer: Option<SocketAddr>, error: &Error) {
         if let Some(stats) = &self.stats {
             stats.failed();
         }
@@ -390,149 +386,6 @@ impl Acceptor {
             Shared::new(connection, transport, self.options.clone(), subprotocol, &early, meter);
         (WebSocket::new(shared), request)
     }
-
-    async fn handshake_on(
-        &self,
-        transport: &mut Transport,
-        peer: Option<&SocketAddr>,
-    ) -> Result<Opened, Error> {
-        let mut handshake = ServerHandshake::new(self.head_limits);
-        loop {
-            // A request that never came is no refusal.
-            let head = read_head(transport, &mut handshake, peer).await.inspect_err(|error| {
-                if matches!(error, Error::Handshake(_)) {
-                    self.note_failure(peer.copied(), error);
-                }
-            })?;
-            match head {
-                Ok(None) => {}
-                Ok(Some(head)) => return self.decide(transport, head).await,
-                Err(refusal) => {
-                    self.note_refusal(peer.copied(), None, &refusal);
-                    return Err(Box::pin(refuse(transport, refusal)).await);
-                }
-            }
-        }
-    }
-
-    /// Answers a request.
-    async fn decide(&self, transport: &mut Transport, head: Box<Head>) -> Result<Opened, Error> {
-        let Head { request, upgrade, .. } = &*head;
-        if let Some(http) = &self.rules.http {
-            if !request.headers().contains_key(http::header::UPGRADE) {
-                // Boxed, so that a handshake keeps no room for it.
-                return Err(Box::pin(self.answer_plain(transport, request, &**http)).await);
-            }
-        }
-        let agreed = self.agree(request, upgrade, Upgrade::encode).await;
-        let Agreed { response, subprotocol, extensions } = match agreed {
-            Ok(agreed) => agreed,
-            Err(refusal) => {
-                return Err(Box::pin(self.refuse_request(transport, request, refusal)).await);
-            }
-        };
-        write(transport, &response).await?;
-        let Head { request, early, .. } = *head;
-        Ok(Opened { request, subprotocol, extensions, early })
-    }
-
-    /// Answers a request that does not ask for a WebSocket.
-    async fn answer_plain(
-        &self,
-        transport: &mut Transport,
-        request: &Request,
-        http: &Http,
-    ) -> Error {
-        let response = match or_500(|| http(request)) {
-            Ok(response) => response,
-            Err(refusal) => return self.refuse_request(transport, request, refusal).await,
-        };
-        if let Some(stats) = &self.stats {
-            stats.plain_request();
-        }
-        match respond(transport, &response).await {
-            Ok(()) => plain_request(response.status()),
-            Err(error) => error,
-        }
-    }
-
-    /// Tells the client why it is refused.
-    async fn refuse_request(
-        &self,
-        transport: &mut Transport,
-        request: &Request,
-        refusal: Refusal,
-    ) -> Error {
-        self.note_refusal(request.peer_addr(), Some(request.path()), &refusal);
-        refuse(transport, refusal).await
-    }
-
-    /// Decides over a request: what is agreed on, and the 101 in the form in which `respond` makes
-    /// it. A rule that panics is a refusal with 500.
-    ///
-    /// Ready at once if there is no `authorize`, on which the integration with axum relies.
-    pub(super) fn agree<R>(
-        &self,
-        request: &Request,
-        upgrade: &Result<Upgrade, Refusal>,
-        respond: impl FnOnce(
-            &Upgrade,
-            Option<&str>,
-            Option<&str>,
-            &HeaderMap,
-        ) -> Result<(Negotiated, R), hybi_proto::Error>,
-    ) -> impl Future<Output = Result<Agreed<R>, Refusal>> {
-        // Not an async function: that would have room for what it hands on.
-        Guarded { rules: self.apply_rules(request, upgrade, respond) }
-    }
-
-    async fn apply_rules<R>(
-        &self,
-        request: &Request,
-        upgrade: &Result<Upgrade, Refusal>,
-        respond: impl FnOnce(
-            &Upgrade,
-            Option<&str>,
-            Option<&str>,
-            &HeaderMap,
-        ) -> Result<(Negotiated, R), hybi_proto::Error>,
-    ) -> Result<Agreed<R>, Refusal> {
-        let rules = &*self.rules;
-        let upgrade = upgrade.as_ref().map_err(Clone::clone)?;
-        if let Some(path) = &rules.path {
-            if request.path() != path {
-                return Err(Refusal::new(StatusCode::NOT_FOUND, "no WebSocket here"));
-            }
-        }
-        rules.origins.check(upgrade.origin(), || request.header("host"))?;
-        if let Some(authorize) = &rules.authorize {
-            authorize(request).await?;
-        }
-        let offered = upgrade.subprotocols();
-        let subprotocol = match &rules.select_subprotocol {
-            Some(select) if !offered.is_empty() => select(offered, request),
-            _ => None,
-        };
-        let deflate = match (self.options.deflate(Role::Server), upgrade.extensions()) {
-            (Some(options), Some(offer)) => options
-                .accept(offer)
-                .map_err(|error| Refusal::because(StatusCode::BAD_REQUEST, error))?,
-            _ => None,
-        };
-        let mut headers = HeaderMap::new();
-        if let Some(add) = &rules.response_headers {
-            add(request, &mut headers);
-        }
-        let (extensions, answer) = match deflate {
-            Some((params, answer)) => (Extensions::none().with_deflate(params), Some(answer)),
-            None => (Extensions::none(), None),
-        };
-        // A rule of ours has chosen what must not be chosen.
-        let (negotiated, response) =
-            respond(upgrade, subprotocol.as_deref(), answer.as_deref(), &headers)
-                .map_err(|error| Refusal::because(StatusCode::INTERNAL_SERVER_ERROR, error))?;
-        Ok(Agreed { response, subprotocol: negotiated.subprotocol, extensions })
-    }
 }
 
 impl Default for Acceptor {
@@ -550,13 +403,6 @@ impl std::fmt::Debug for Acceptor {
     }
 }
 
-/// What the client is going to be answered, and what has been agreed on by it.
-pub(super) struct Agreed<R> {
-    pub(super) response: R,
-    pub(super) subprotocol: Option<String>,
-    pub(super) extensions: Extensions,
-}
-
 /// Whether a request can have this path.
 pub(super) fn check_path(path: &str) -> Result<(), String> {
     let possible = path.starts_with('/')
@@ -568,114 +414,4 @@ pub(super) fn check_path(path: &str) -> Result<(), String> {
              or other letters than ASCII (percent-encode them)"
         )),
     }
-}
-
-/// What a rule of the application's decides. If it panics, which the panic hook has reported, the
-/// client is told so much.
-fn or_500<T>(rule: impl FnOnce() -> T) -> Result<T, Refusal> {
-    catch_unwind(AssertUnwindSafe(rule)).map_err(|_panic| {
-        Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "the server panicked over the request")
-    })
-}
-
-pin_project_lite::pin_project! {
-    /// The decision of rules, which may panic.
-    struct Guarded<F> {
-        #[pin]
-        rules: F,
-    }
-}
-
-impl<T, F: Future<Output = Result<T, Refusal>>> Future for Guarded<F> {
-    type Output = Result<T, Refusal>;
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        or_500(|| self.project().rules.poll(cx)).unwrap_or_else(|refusal| Poll::Ready(Err(refusal)))
-    }
-}
-
-/// What the handshake has agreed on.
-pub(super) struct Opened {
-    pub(super) request: Request,
-    pub(super) subprotocol: Option<String>,
-    pub(super) extensions: Extensions,
-    /// Octets that came together with the request.
-    pub(super) early: Bytes,
-}
-
-/// What has been read of a client. Boxed: what a future is handed by value takes its room once more
-/// in each that it is handed on to.
-struct Head {
-    request: Request,
-    /// Whether it is an opening handshake.
-    upgrade: Result<Upgrade, Refusal>,
-    /// Octets that came together with the request.
-    early: Bytes,
-}
-
-/// Reads once: the head of the request and what came after it, as soon as the head is complete.
-///
-/// The buffer is the thread's, so that nothing of it is in a future.
-async fn read_head(
-    transport: &mut Transport,
-    handshake: &mut ServerHandshake,
-    peer: Option<&SocketAddr>,
-) -> Result<Result<Option<Box<Head>>, Refusal>, Error> {
-    poll_fn(|cx| {
-        let mut chunk = Chunk::take();
-        ready!(chunk.poll_read(transport, cx)).map_err(read_failed)?;
-        let mut input = chunk.filled();
-        if input.is_empty() {
-            return Poll::Ready(Err(handshake.receive_eof().into()));
-        }
-        let head = handshake.receive_head(&mut input);
-        let with_early = |(head, upgrade)| {
-            let early = Bytes::copy_from_slice(input);
-            Box::new(Head { request: Request::of_head(head, peer.copied()), upgrade, early })
-        };
-        Poll::Ready(Ok(head.map(|head| head.map(with_early))))
-    })
-    .await
-}
-
-fn read_failed(error: std::io::Error) -> Error {
-    Error::io(ErrorCode::Io, "reading the opening handshake failed", error)
-}
-
-fn plain_request(status: StatusCode) -> Error {
-    let text = format!("a plain HTTP request was answered with {status}");
-    Error::handshake(ErrorDetail::new(ErrorCode::PlainRequest, text))
-}
-
-/// Answers with something else than a 101, after which the connection is over.
-async fn respond<B: AsRef<[u8]>>(
-    transport: &mut Transport,
-    response: &Response<B>,
-) -> Result<(), Error> {
-    let mut octets = Vec::with_capacity(256);
-    encode_response(response, &mut octets);
-    write(transport, &octets).await?;
-    // The rest of what the client sends is read, so that closing does not reset the connection
-    // before it has read the answer.
-    let _ = transport.shutdown().await;
-    let _ = tokio::time::timeout(pump::LINGER, pump::drop_input(transport)).await;
-    Ok(())
-}
-
-async fn write(transport: &mut Transport, octets: &[u8]) -> Result<(), Error> {
-    let write = async {
-        transport.write_all(octets).await?;
-        transport.flush().await
-    };
-    write
-        .await
-        .map_err(|error| Error::io(ErrorCode::Io, "answering the opening handshake failed", error))
-}
-
-/// Tells the client why not.
-async fn refuse(transport: &mut Transport, refusal: Refusal) -> Error {
-    let error = refusal.error().clone().into();
-    // The refusal is what matters to the caller, not that the client has gone meanwhile.
-    let _ = respond(transport, &refusal.into_response()).await;
-    error
 }

@@ -4,6 +4,7 @@
 //! elsewhere; [`accept`] is an acceptor with the defaults.
 
 mod acceptor;
+mod answer;
 mod clients;
 mod deadlines;
 mod handler;

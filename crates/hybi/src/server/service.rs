@@ -217,3 +217,14 @@ where
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[should_panic(expected = "no request can have the path \"echo\"")]
+    fn a_layer_on_a_path_that_no_request_can_have_is_refused_at_once() {
+        WebSocketLayer::new("echo", WebSocketService::new(|_ws, _request| async { Ok(()) }));
+    }
+}

@@ -29,7 +29,7 @@ impl Security {
             let acceptor = tokio_rustls::TlsAcceptor::from(config.clone());
             // Boxed, so that a handshake without TLS keeps no room for it.
             let accepted = Box::pin(acceptor.accept(transport)).await;
-            let stream = accepted.map_err(|cause| error(handshake_text(&cause)))?;
+            let stream = accepted.map_err(|cause| tls::accept_error(&cause))?;
             return Ok(Transport::Tls(Box::new(stream.into())));
         }
         Ok(transport)
@@ -65,26 +65,6 @@ impl Security {
             })?;
         config.alpn_protocols = vec![tls::ALPN.to_vec()];
         Ok(Security::with_config(Arc::new(config)))
-    }
-}
-
-/// Why a client is not there after the TLS handshake.
-#[cfg(feature = "tls")]
-fn handshake_text(cause: &std::io::Error) -> String {
-    let inner = cause.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
-    match inner {
-        Some(rustls::Error::InvalidMessage(rustls::InvalidMessage::InvalidContentType)) => {
-            "the client does not speak TLS (did it use ws:// or http:// instead of wss:// or \
-             https:// ?)"
-                .to_owned()
-        }
-        Some(rustls::Error::AlertReceived(alert)) => {
-            format!("the client gave the TLS handshake up: it sent the alert {alert:?}")
-        }
-        _ if cause.kind() == std::io::ErrorKind::UnexpectedEof => {
-            "the client closed the connection during the TLS handshake".to_owned()
-        }
-        _ => format!("the TLS handshake with the client failed: {cause}"),
     }
 }
 

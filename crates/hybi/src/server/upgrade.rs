@@ -1,7 +1,8 @@
 //! [`Upgrading`]: a WebSocket that begins as a request to a hyper 1 server, beside its other routes.
 
 use super::Refusal;
-use super::acceptor::{Acceptor, Agreed, Opened};
+use super::acceptor::Acceptor;
+use super::answer::{Agreed, Opened};
 use super::clients::{self, Clients};
 use super::handler::{Serving, Tell};
 use super::request::Request;

@@ -1,4 +1,4 @@
-//! TLS by rustls: PEM files, the client's handshake, and the words for what was refused.
+//! TLS by rustls: PEM files, the client's handshake, and the words for what either side refused.
 //!
 //! The provider of the cryptography is always named (ring): the process-wide one that rustls would
 //! look for is a panic when there are none or two.
@@ -206,6 +206,25 @@ fn alert_text(name: &str, alert: AlertDescription) -> String {
         _ => "no reason is known for it",
     };
     format!("{name} refused the TLS handshake: {reason} (alert {alert:?})")
+}
+
+/// The error of a server whose TLS handshake with a client ended like this.
+pub(crate) fn accept_error(cause: &io::Error) -> Error {
+    let by_tls = cause.get_ref().and_then(|cause| cause.downcast_ref::<rustls::Error>());
+    error(match by_tls {
+        Some(rustls::Error::InvalidMessage(InvalidMessage::InvalidContentType)) => {
+            "the client does not speak TLS (did it use ws:// or http:// instead of wss:// or \
+             https:// ?)"
+                .to_owned()
+        }
+        Some(rustls::Error::AlertReceived(alert)) => {
+            format!("the client gave the TLS handshake up: it sent the alert {alert:?}")
+        }
+        _ if cause.kind() == io::ErrorKind::UnexpectedEof => {
+            "the client closed the connection during the TLS handshake".to_owned()
+        }
+        _ => format!("the TLS handshake with the client failed: {cause}"),
+    })
 }
 
 fn error(text: String) -> Error {

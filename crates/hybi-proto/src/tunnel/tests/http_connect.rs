@@ -107,9 +107,9 @@ fn a_refusal_tells_status_and_beginning_of_the_body() {
 #[test]
 fn what_is_not_http_is_refused() {
     for (wire, reason) in [
-        (&b"\x04\xff"[..], "does not speak HTTP: its answer begins with"),
-        (b"\x05\xff", "probably SOCKS5 (use socks5://"),
-        (b"\x15\x03\x03", "the proxy speaks TLS"),
+        (&b"\x04\xff"[..], "refused: it is not HTTP, but begins with \"\\x04\""),
+        (b"\x05\xff", "refused: it is not HTTP, but probably SOCKS5 (use socks5://"),
+        (b"\x15\x03\x03", "refused: it is TLS, which is not supported on the way to a proxy"),
         // In the head it is a control character like others.
         (b"HTTP/1.1 200 OK\r\nX: \x05\r\n\r\n", "control character 0x05"),
         (b"HTTP/1.1 200 OK\nX: y\n\n", "line feed without a carriage return"),
