@@ -1,10 +1,6 @@
 //! The features of `hybi`: the workspace builds it with those that its members ask for (`tls`, `hyper`);
 //! here it is checked with every one of them alone, and checked and tested with all of them, and with none.
 
-use std::process::Command;
-
-use serde_json::Value;
-
 use crate::shell::{self, Verdict};
 
 /// The step of `cargo xtask test --full`.
@@ -30,14 +26,7 @@ pub(crate) fn step() -> Result<Verdict, String> {
 }
 
 fn names() -> Result<Vec<String>, String> {
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let metadata = shell::output(
-        Command::new(cargo)
-            .args(["metadata", "--format-version", "1", "--no-deps"])
-            .current_dir(shell::root()),
-    )?;
-    let metadata: Value =
-        serde_json::from_str(&metadata).map_err(|e| format!("cargo metadata: {e}"))?;
+    let metadata = shell::metadata(&["--no-deps"])?;
     let packages = metadata["packages"].as_array();
     let hybi = packages.into_iter().flatten().find(|package| package["name"] == "hybi");
     let features = hybi.and_then(|package| package["features"].as_object());

@@ -184,15 +184,7 @@ fn check_dependencies(root: &Path) -> Result<(usize, Vec<String>), String> {
     // Only what this machine builds: what others build need not be downloaded for it.
     let host = shell::output(Command::new("rustc").arg("-vV"))?;
     let host = host.lines().find_map(|line| line.strip_prefix("host: ")).unwrap_or_default();
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let metadata = shell::output(
-        Command::new(cargo)
-            .args(["metadata", "--format-version", "1", "--all-features"])
-            .args(["--filter-platform", host])
-            .current_dir(root),
-    )?;
-    let metadata: Value =
-        serde_json::from_str(&metadata).map_err(|e| format!("cargo metadata: {e}"))?;
+    let metadata = shell::metadata(&["--all-features", "--filter-platform", host])?;
     let packages = metadata["packages"].as_array().ok_or("cargo metadata names no packages")?;
     let mut problems = Vec::new();
     for package in packages {

@@ -1,5 +1,6 @@
 //! Where things are, and how other programs are started, watched and ended.
 
+use serde_json::Value;
 use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Read, Write};
@@ -63,6 +64,18 @@ pub(crate) fn output(command: &mut Command) -> Result<String, String> {
     }
     let complaint = String::from_utf8_lossy(&output.stderr);
     Err(format!("{name}: {}\n{printed}\n{}", output.status, last_lines(&complaint, 20)))
+}
+
+/// What `cargo metadata` tells of the workspace.
+pub(crate) fn metadata(arguments: &[&str]) -> Result<Value, String> {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let printed = output(
+        Command::new(cargo)
+            .args(["metadata", "--format-version", "1"])
+            .args(arguments)
+            .current_dir(root()),
+    )?;
+    serde_json::from_str(&printed).map_err(|e| format!("cargo metadata: {e}"))
 }
 
 /// The program behind `cargo NAME`; it is installed beside what cargo builds if it is nowhere.
